@@ -1,0 +1,58 @@
+# make run    sets everything up, builds, and makes a clip from PROMPT with the starter model
+# make test   everything that CI checks
+# make help   the rest
+
+SHELL := /bin/bash
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+PROMPT ?= a red circle moving right on a white background
+OUT ?= clips
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: run build test lint units docs setup-run setup-test parity bench help
+
+run: build
+	@mkdir -p "$(OUT)"
+	@clip="$(OUT)/clip-$$(date +%Y%m%d-%H%M%S).mp4"; \
+	INFERNET_ASSETS_DIR="$(CURDIR)/assets" "$(TARGET)/release/infernet" generate "$(PROMPT)" --out "$$clip" --gif "$${clip%.mp4}.gif" && \
+	echo "play $$clip, or make another: make run PROMPT='a blue star moving up'"
+
+build: setup-run
+	@echo "building the release (a few minutes the first time)" >&2
+	$(CARGO) build --release -p infernet
+
+test: setup-test lint units docs
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+units:
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --workspace --doc
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+setup-run:
+	@tools/setup.sh run
+
+setup-test:
+	@tools/setup.sh test
+
+# Needs the Python packages of tools/reference/requirements.txt in PYTHON.
+PYTHON ?= python3
+parity:
+	cd tools && $(PYTHON) -m reference unet --count 25 --seed 1 --out ../$(TARGET)/reference/unet
+	$(CARGO) run --release -p infernet-engine --example parity -- $(TARGET)/reference
+
+# Beside PyTorch, alternating, same weights and threads.
+bench: build
+	tools/bench/compare.sh "$(TARGET)/release/infernet" "$(PYTHON)"
+
+help:
+	@sed -n '1,3p' Makefile
+	@echo "# make build   the release binary"
+	@echo "# make lint    formatting and clippy;  make units   tests;  make docs   API documentation"
+	@echo "# make parity  25 random UNets against diffusers (PYTHON=... with tools/reference/requirements.txt)"
+	@echo "# make bench   the engine beside PyTorch on this machine"

@@ -1,0 +1,182 @@
+//! The loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::frames::to_rgb8;
+use super::model::{Branch, Denoiser, LatentShape, TextStates, VideoModel};
+use super::request::GenerateRequest;
+use super::trace::Trace;
+use crate::error::{EngineError, Result};
+use crate::noise::{NoiseStream, PortableNoise};
+use crate::schedulers::{Previous, Scheduler, SchedulerConfig};
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// Encoding the prompts.
+    EncodingText,
+    /// A step has finished.
+    Step {
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        total: usize,
+        /// Seconds the last step took.
+        seconds: f64,
+    },
+    /// Frames have been decoded.
+    Decoding {
+        /// Frames done.
+        done: usize,
+        /// Frames in all.
+        total: usize,
+    },
+}
+
+/// How a caller watches and stops a run.
+pub struct Control<'a> {
+    /// Called from the thread that runs.
+    pub progress: &'a mut dyn FnMut(Progress),
+    /// Checked between evaluations.
+    pub cancelled: &'a AtomicBool,
+    /// Collects intermediate tensors.
+    pub trace: Option<&'a mut Trace>,
+    /// Starts from this latent instead of the seed's, `(channels, frames, height, width)`.
+    pub initial_latent: Option<Vec<f32>>,
+}
+
+/// A finished clip.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// `(frames, height, width, 3)` RGB.
+    pub frames: Vec<u8>,
+    /// Final latent.
+    pub latents: Vec<f32>,
+    /// Its size.
+    pub shape: LatentShape,
+    /// Whether a prompt was too long and its end was cut off.
+    pub prompt_truncated: bool,
+    /// Seconds of the whole run.
+    pub seconds: f64,
+}
+
+/// Frames decoded between looks at the cancel flag.
+const DECODE_CHUNK: usize = 4;
+
+/// Makes a clip.
+///
+/// # Errors
+/// The request does not fit the model, the device fails, or the caller cancels.
+pub fn generate(
+    model: &dyn VideoModel,
+    scheduler: &SchedulerConfig,
+    request: &GenerateRequest,
+    control: &mut Control<'_>,
+) -> Result<Generated> {
+    let start = Instant::now();
+    request.check()?;
+    let scheduler = Scheduler::new(scheduler.clone(), request.steps)?;
+    let shape = model.latent_shape(request.width, request.height, request.frames)?;
+    let LatentShape { channels, frames, height, width } = shape;
+    let dims = [1, channels, frames, height, width];
+
+    (control.progress)(Progress::EncodingText);
+    let conditional = model.encode_text(&request.prompt)?;
+    let unconditional = if request.uses_guidance() { Some(model.encode_text(&request.negative_prompt)?) } else { None };
+    if let Some(trace) = control.trace.as_deref_mut() {
+        let text_dims = |text: &TextStates| [1, text.tokens.len(), text.width];
+        trace.push("text_cond", &text_dims(&conditional), &conditional.states);
+        if let Some(text) = &unconditional {
+            trace.push("text_uncond", &text_dims(text), &text.states);
+        }
+    }
+
+    let noise = match control.initial_latent.take() {
+        Some(latent) if latent.len() == shape.elements() => latent,
+        Some(latent) => {
+            return Err(EngineError::Request(format!(
+                "the given latent has {} values, this clip needs {dims:?}",
+                latent.len()
+            )));
+        }
+        None => PortableNoise::new(request.seed, NoiseStream::InitialLatent).vector(shape.elements()),
+    };
+    let sigma = scheduler.init_noise_sigma();
+    let mut state: Vec<f32> = noise.iter().map(|&x| (f64::from(x) * sigma) as f32).collect();
+    model.precision().round(&mut state);
+    if let Some(trace) = control.trace.as_deref_mut() {
+        trace.push("noise", &dims, &noise);
+    }
+
+    let denoiser = model.denoiser(shape, &conditional, unconditional.as_ref())?;
+    let mut previous: Option<(Vec<f32>, Vec<f32>)> = None;
+    for step in 0..scheduler.steps() {
+        if control.cancelled.load(Ordering::Relaxed) {
+            return Err(EngineError::Cancelled);
+        }
+        let step_start = Instant::now();
+        let input = scheduler.scale_model_input(step, &state);
+        let outputs = evaluate(denoiser.as_ref(), &input, scheduler.timestep(step), unconditional.is_some())?;
+        if let Some(trace) = control.trace.as_deref_mut() {
+            trace.push(format!("x_{step}"), &dims, &state);
+            trace.push(format!("cond_{step}"), &dims, &outputs.0);
+            if let Some(unconditional) = &outputs.1 {
+                trace.push(format!("uncond_{step}"), &dims, unconditional);
+            }
+        }
+        let guided = guide(outputs, request.guidance);
+        if let Some(at) = guided.iter().position(|x| !x.is_finite()) {
+            return Err(EngineError::Request(format!(
+                "the model's output is not finite at step {step}, element {at}: {} overflows here; try another dtype, size or guidance",
+                model.precision().name()
+            )));
+        }
+        let before = previous.as_ref().map(|(sample, model_output)| Previous { sample, model_output });
+        let mut next = scheduler.step(step, &state, &guided, before)?;
+        model.precision().round(&mut next);
+        previous = Some((std::mem::replace(&mut state, next), guided));
+        let seconds = step_start.elapsed().as_secs_f64();
+        (control.progress)(Progress::Step { done: step + 1, total: scheduler.steps(), seconds });
+    }
+    drop(denoiser);
+    if let Some(trace) = control.trace.as_deref_mut() {
+        trace.push(format!("x_{}", scheduler.steps()), &dims, &state);
+        trace.push("latents", &dims, &state);
+    }
+
+    let mut pixels = Vec::with_capacity(frames * request.height * request.width * 3);
+    for first in (0..frames).step_by(DECODE_CHUNK) {
+        if control.cancelled.load(Ordering::Relaxed) {
+            return Err(EngineError::Cancelled);
+        }
+        let last = frames.min(first + DECODE_CHUNK);
+        pixels.extend(to_rgb8(&model.decode(&state, shape, first..last)?));
+        (control.progress)(Progress::Decoding { done: last, total: frames });
+    }
+    if let Some(trace) = control.trace.as_deref_mut() {
+        trace.push_u8("frames", &[frames, request.height, request.width, 3], &pixels);
+    }
+    let prompt_truncated = conditional.truncated || unconditional.is_some_and(|text| text.truncated);
+    Ok(Generated { frames: pixels, latents: state, shape, prompt_truncated, seconds: start.elapsed().as_secs_f64() })
+}
+
+type Outputs = (Vec<f32>, Option<Vec<f32>>);
+
+fn evaluate(denoiser: &dyn Denoiser, input: &[f32], timestep: f64, guidance: bool) -> Result<Outputs> {
+    if !guidance {
+        return Ok((denoiser.evaluate(Branch::Conditional, input, timestep)?, None));
+    }
+    let (conditional, unconditional) = denoiser.evaluate_both(input, timestep)?;
+    Ok((conditional, Some(unconditional)))
+}
+
+/// `unconditional + scale * (conditional - unconditional)`, in f32 without fused operations.
+fn guide((mut conditional, unconditional): Outputs, scale: f32) -> Vec<f32> {
+    if let Some(unconditional) = unconditional {
+        for (with, without) in conditional.iter_mut().zip(&unconditional) {
+            *with = without + scale * (*with - without);
+        }
+    }
+    conditional
+}

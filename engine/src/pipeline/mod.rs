@@ -1,0 +1,18 @@
+//! From a prompt to frames: text, noise, steps with classifier-free guidance, decoding.
+
+mod frames;
+mod generate;
+mod loader;
+mod memory;
+mod model;
+mod request;
+mod trace;
+mod unet3d;
+
+pub use generate::{Control, Generated, Progress, generate};
+pub use loader::{LoadOptions, TensorDevice, load};
+pub use memory::{check_memory, model_defaults};
+pub use model::{Branch, Denoiser, LatentShape, Precision, TextStates, VideoModel};
+pub use request::{GenerateRequest, ModelDefaults};
+pub use trace::{Trace, read_tensor};
+pub use unet3d::cpu_kernels;

@@ -1,0 +1,128 @@
+//! `infernet bench`.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use infernet_engine::devices::peak_memory_bytes;
+use infernet_engine::noise::{NoiseStream, PortableNoise};
+use infernet_engine::pipeline::{Branch, Control, GenerateRequest, VideoModel, cpu_kernels, generate};
+use serde::Serialize;
+
+use super::loaded::{self, Found};
+use crate::cli::BenchArgs;
+use crate::failure::Result;
+use crate::output;
+
+/// Timestep of single evaluations.
+const TIMESTEP: f64 = 500.0;
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    what: &'static str,
+    kernels: &'static str,
+    threads: usize,
+    width: usize,
+    height: usize,
+    frames: usize,
+    steps: usize,
+    load_seconds: f64,
+    seconds: Vec<f64>,
+    median_seconds: f64,
+    peak_memory_bytes: Option<u64>,
+}
+
+pub(super) fn run(arguments: &BenchArgs) -> Result {
+    let found = loaded::find(&arguments.model.model)?;
+    let request = request(arguments, &found);
+    request.check()?;
+    let start = Instant::now();
+    let model = found.load(&arguments.model)?;
+    let load_seconds = start.elapsed().as_secs_f64();
+    let scheduler = found.scheduler(None)?;
+    let mut once: Box<dyn FnMut() -> Result + '_> = if arguments.evaluations {
+        evaluation(model.as_ref(), &request)?
+    } else {
+        Box::new(|| {
+            let cancelled = AtomicBool::new(false);
+            let mut control =
+                Control { progress: &mut |_| {}, cancelled: &cancelled, trace: None, initial_latent: None };
+            generate(model.as_ref(), &scheduler, &request, &mut control)?;
+            Ok(())
+        })
+    };
+    once()?;
+    let mut seconds = Vec::new();
+    for _ in 0..arguments.runs {
+        let start = Instant::now();
+        once()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    drop(once);
+    let mut sorted = seconds.clone();
+    sorted.sort_by(f64::total_cmp);
+    let threads = arguments
+        .model
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let report = Report {
+        model: arguments.model.model.clone(),
+        what: if arguments.evaluations { "evaluation" } else { "clip" },
+        kernels: cpu_kernels(),
+        threads,
+        width: request.width,
+        height: request.height,
+        frames: request.frames,
+        steps: request.steps,
+        load_seconds,
+        median_seconds: sorted[sorted.len() / 2],
+        seconds,
+        peak_memory_bytes: peak_memory_bytes(),
+    };
+    if arguments.json {
+        return output::json(&report);
+    }
+    let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
+    output::line(&format!(
+        "{} on {} threads, {} kernels, loaded in {load_seconds:.2} s",
+        report.model, threads, report.kernels
+    ))?;
+    output::line(&format!(
+        "one {} of {} frames {}x{}: {:.3} s ({least:.3} to {most:.3}, {} runs)",
+        report.what,
+        report.frames,
+        report.width,
+        report.height,
+        report.median_seconds,
+        sorted.len()
+    ))?;
+    output::line(&format!(
+        "peak memory: {}",
+        report.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), output::bytes)
+    ))
+}
+
+fn request(arguments: &BenchArgs, found: &Found) -> GenerateRequest {
+    let defaults = &found.defaults;
+    GenerateRequest {
+        prompt: "a red circle moving right on a white background".to_owned(),
+        negative_prompt: String::new(),
+        width: arguments.width.unwrap_or(defaults.width),
+        height: arguments.height.unwrap_or(defaults.height),
+        frames: arguments.frames.unwrap_or(defaults.frames),
+        steps: arguments.steps.unwrap_or(defaults.steps),
+        guidance: defaults.guidance,
+        seed: 0,
+    }
+}
+
+fn evaluation<'a>(model: &'a dyn VideoModel, request: &GenerateRequest) -> Result<Box<dyn FnMut() -> Result + 'a>> {
+    let shape = model.latent_shape(request.width, request.height, request.frames)?;
+    let text = model.encode_text(&request.prompt)?;
+    let denoiser = model.denoiser(shape, &text, None)?;
+    let sample = PortableNoise::new(0, NoiseStream::InitialLatent).vector(shape.elements());
+    Ok(Box::new(move || {
+        denoiser.evaluate(Branch::Conditional, &sample, TIMESTEP)?;
+        Ok(())
+    }))
+}

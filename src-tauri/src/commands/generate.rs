@@ -1,0 +1,257 @@
+//! `infernet generate`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use infernet_engine::devices::peak_memory_bytes;
+use infernet_engine::pipeline::{
+    Control, GenerateRequest, Generated, Progress, Trace, check_memory, generate, read_tensor,
+};
+use infernet_engine::video::{self, Clip, gif, mp4, png, write_atomically};
+use serde::Serialize;
+
+use super::loaded::{self, Found};
+use crate::cli::GenerateArgs;
+use crate::failure::{Failure, Result};
+use crate::{interrupt, output, progress};
+
+/// Longest part of a prompt in a file name.
+const MAX_NAME_CHARS: usize = 48;
+
+#[derive(Serialize)]
+struct Report {
+    clip: PathBuf,
+    frames: usize,
+    width: usize,
+    height: usize,
+    fps: f64,
+    seed: u64,
+    steps: usize,
+    seconds: f64,
+    model_digest: String,
+    peak_memory_bytes: Option<u64>,
+}
+
+pub(super) fn run(arguments: &GenerateArgs) -> Result {
+    let start = Instant::now();
+    let found = loaded::find(&arguments.model.model)?;
+    let request = request(arguments, &found);
+    request.check()?;
+    let frames_per_second = arguments.fps.unwrap_or(found.defaults.frames_per_second);
+    video::FrameRate::nearest(frames_per_second).map_err(|error| Failure::input(format!("--fps: {error}")))?;
+    if request.prompt.trim().is_empty() {
+        eprintln!("warning: the prompt is empty; the model makes whatever it likes");
+    }
+    let scheduler = found.scheduler(arguments.scheduler.as_deref())?;
+    let initial_latent =
+        arguments.noise.as_deref().map(|path| read_tensor(path, "noise")).transpose()?.map(|(_, values)| values);
+    let clip_path = arguments.out.clone().unwrap_or_else(|| default_name(&request));
+    check_outputs(arguments, &clip_path)?;
+    check_memory(found.dir.root(), &request, infernet_engine::devices::available_memory_bytes())?;
+
+    let interrupted = interrupt::flag();
+    let model = found.load(&arguments.model)?;
+    let mut trace = arguments.trace.is_some().then(Trace::default);
+    let mut bars = Bars::new(arguments.json);
+    let result = generate(
+        model.as_ref(),
+        &scheduler,
+        &request,
+        &mut Control {
+            progress: &mut |progress| bars.show(progress),
+            cancelled: &interrupted,
+            trace: trace.as_mut(),
+            initial_latent,
+        },
+    );
+    bars.finish();
+    let generated = result?;
+    if generated.prompt_truncated {
+        eprintln!("warning: the prompt is longer than the model reads; its end was cut off");
+    }
+    write(arguments, &clip_path, &request, frames_per_second, generated, trace)?;
+    let report = Report {
+        clip: clip_path,
+        frames: request.frames,
+        width: request.width,
+        height: request.height,
+        fps: frames_per_second,
+        seed: request.seed,
+        steps: request.steps,
+        seconds: start.elapsed().as_secs_f64(),
+        model_digest: found.digest()?,
+        peak_memory_bytes: peak_memory_bytes(),
+    };
+    if arguments.json {
+        return output::json(&report);
+    }
+    output::line(&format!(
+        "{}: {} frames of {}x{}, seed {}, {:.1} s",
+        report.clip.display(),
+        report.frames,
+        report.width,
+        report.height,
+        report.seed,
+        report.seconds
+    ))
+}
+
+fn request(arguments: &GenerateArgs, found: &Found) -> GenerateRequest {
+    let defaults = &found.defaults;
+    GenerateRequest {
+        prompt: arguments.prompt.clone(),
+        negative_prompt: arguments.negative.clone(),
+        width: arguments.width.unwrap_or(defaults.width),
+        height: arguments.height.unwrap_or(defaults.height),
+        frames: arguments.frames.unwrap_or(defaults.frames),
+        steps: arguments.steps.unwrap_or(defaults.steps),
+        guidance: arguments.guidance.unwrap_or(defaults.guidance),
+        seed: arguments.seed.unwrap_or_else(random_seed),
+    }
+}
+
+/// A seed that people can type again; nothing secret depends on it.
+fn random_seed() -> u64 {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    (nanos ^ (u128::from(std::process::id()) << 17)) as u64 % 1_000_000_000
+}
+
+fn default_name(request: &GenerateRequest) -> PathBuf {
+    let words = request.prompt.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut name: String = words.collect::<Vec<_>>().join("-").to_lowercase().chars().take(MAX_NAME_CHARS).collect();
+    if name.is_empty() {
+        name.push_str("clip");
+    }
+    PathBuf::from(format!("{name}-{}.mp4", request.seed))
+}
+
+/// Refuses before the work what could not be written after it.
+fn check_outputs(arguments: &GenerateArgs, clip: &Path) -> Result {
+    let files = [Some(clip), arguments.gif.as_deref(), arguments.trace.as_deref()];
+    for path in files.into_iter().flatten() {
+        if path.is_dir() {
+            return Err(Failure::input(format!("{} is a folder; name a file", path.display())));
+        }
+        if path.exists() && !arguments.force {
+            return Err(Failure::input(format!("{} exists; choose another name or add --force", path.display())));
+        }
+        check_folder(path)?;
+    }
+    if let Some(folder) = &arguments.frames_dir {
+        if folder.exists() {
+            return Err(Failure::input(format!("{} exists; choose a new folder for the frames", folder.display())));
+        }
+        check_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// The folder that holds `path` must exist and take new files.
+fn check_folder(path: &Path) -> Result {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(Failure::input(format!("the folder {} does not exist; create it first", folder.display())));
+    }
+    tempfile::tempfile_in(folder).map(drop).map_err(|error| {
+        Failure::input(format!("can't write into {}: {error}; choose another folder", folder.display()))
+    })
+}
+
+fn write(
+    arguments: &GenerateArgs,
+    clip_path: &Path,
+    request: &GenerateRequest,
+    frames_per_second: f64,
+    generated: Generated,
+    trace: Option<Trace>,
+) -> Result {
+    let clip = Clip::new(request.width as u32, request.height as u32, frames_per_second, generated.frames)?;
+    write_atomically(clip_path, &mp4::encode(&clip, &mp4::EncodeOptions::default())?)?;
+    if let Some(path) = &arguments.gif {
+        write_atomically(path, &gif::encode(&clip, &gif::GifOptions::default())?)?;
+    }
+    if let Some(folder) = &arguments.frames_dir {
+        png::write_frames(&clip, folder)?;
+    }
+    if let (Some(path), Some(trace)) = (&arguments.trace, trace) {
+        let parameters = serde_json::to_string(request).map_err(anyhow::Error::from)?;
+        let metadata = HashMap::from([
+            ("format".to_owned(), "infernet trace 1".to_owned()),
+            ("request".to_owned(), parameters),
+            ("frames_per_second".to_owned(), frames_per_second.to_string()),
+            ("scheduler".to_owned(), arguments.scheduler.clone().unwrap_or_default()),
+        ]);
+        write_atomically(path, &trace.to_safetensors(metadata)?)?;
+    }
+    Ok(())
+}
+
+/// The bar of the stage that runs.
+struct Bars {
+    quiet: bool,
+    bar: Option<indicatif::ProgressBar>,
+    stage: &'static str,
+}
+
+impl Bars {
+    fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, stage: "" }
+    }
+
+    fn stage(&mut self, stage: &'static str, total: usize) -> &indicatif::ProgressBar {
+        if self.stage != stage {
+            self.finish();
+            self.stage = stage;
+        }
+        self.bar.get_or_insert_with(|| {
+            let bar = progress::steps(total as u64, self.quiet);
+            bar.set_prefix(stage);
+            bar
+        })
+    }
+
+    fn show(&mut self, progress: Progress) {
+        match progress {
+            Progress::EncodingText => {}
+            Progress::Step { done, total, seconds } => {
+                let bar = self.stage("denoising", total);
+                bar.set_position(done as u64);
+                let left = seconds * (total - done) as f64;
+                bar.set_message(format!("{seconds:.2} s a step, {left:.0} s left"));
+            }
+            Progress::Decoding { done, total } => self.stage("decoding", total).set_position(done as u64),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        let mut request = GenerateRequest {
+            prompt: "A red circle, moving/right: ../x".to_owned(),
+            negative_prompt: String::new(),
+            width: 8,
+            height: 8,
+            frames: 1,
+            steps: 1,
+            guidance: 1.0,
+            seed: 7,
+        };
+        assert_eq!(default_name(&request), Path::new("a-red-circle-moving-right-x-7.mp4"));
+        request.prompt = "?!".to_owned();
+        assert_eq!(default_name(&request), Path::new("clip-7.mp4"));
+    }
+}

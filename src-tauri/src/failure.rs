@@ -1,0 +1,102 @@
+//! How a command fails.
+
+use std::process::ExitCode;
+
+use infernet_engine::EngineError;
+use infernet_engine::devices::{ChooseError, DevicePreferenceError};
+use infernet_engine::quality::QualityError;
+use infernet_engine::store::StoreError;
+
+/// A failure with its exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Arguments or input that can't be used: 2.
+    Input(anyhow::Error),
+    /// Anything else: 1.
+    Failed(anyhow::Error),
+    /// Stopped by the user: 130.
+    Interrupted,
+}
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Failure::Input(anyhow::Error::msg(message.into()))
+    }
+
+    /// Prints the failure and gives its exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Failure::Interrupted => {
+                eprintln!("stopped");
+                ExitCode::from(130)
+            }
+            Failure::Input(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            }
+            Failure::Failed(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled => Failure::Interrupted,
+            EngineError::Tensor(_) => Failure::Failed(error.into()),
+            _ => Failure::Input(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Cancelled) {
+            return Failure::Interrupted;
+        }
+        let next_step = error.next_step();
+        let shown = if next_step.is_empty() { format!("{error}") } else { format!("{error}\n  {next_step}") };
+        Failure::Failed(anyhow::Error::msg(shown))
+    }
+}
+
+impl From<ChooseError> for Failure {
+    fn from(error: ChooseError) -> Self {
+        Failure::Input(anyhow::Error::msg(format!("{error}\n  {}", error.next_step())))
+    }
+}
+
+impl From<DevicePreferenceError> for Failure {
+    fn from(error: DevicePreferenceError) -> Self {
+        Failure::Input(error.into())
+    }
+}
+
+impl From<QualityError> for Failure {
+    fn from(error: QualityError) -> Self {
+        Failure::Input(error.into())
+    }
+}
+
+impl From<infernet_engine::video::Error> for Failure {
+    fn from(error: infernet_engine::video::Error) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Failed(error)
+    }
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what building (`run`) or testing (`test`) needs and is missing, and says what it does.
+# System packages come from apt (Debian, Ubuntu), Rust from rustup; nothing is done where nothing is missing.
+set -euo pipefail
+
+readonly RUST_MINIMUM="1.95.0"
+purpose="${1:-run}"
+
+packages=(build-essential pkg-config curl ca-certificates)
+commands=(cc make pkg-config curl)
+if [ "$purpose" = test ]; then
+    packages+=(ffmpeg)
+    commands+=(ffmpeg ffprobe)
+fi
+
+missing=()
+for command in "${commands[@]}"; do
+    command -v "$command" >/dev/null || missing+=("$command")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: ${missing[*]} not found and there is no apt here; install the equivalents of: ${packages[*]}" >&2
+        exit 1
+    fi
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+    echo "setup: ${missing[*]} not found; installing ${packages[*]} with apt" >&2
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+fi
+
+if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    export PATH="$HOME/.cargo/bin:$PATH"
+fi
+rust_version() { rustc --version 2>/dev/null | awk '{print $2}'; }
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+if ! command -v cargo >/dev/null; then
+    echo "setup: Rust not found; installing the stable toolchain with rustup into ~/.cargo" >&2
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c rustfmt,clippy >&2
+    export PATH="$HOME/.cargo/bin:$PATH"
+elif ! at_least "$RUST_MINIMUM" "$(rust_version)"; then
+    if ! command -v rustup >/dev/null; then
+        echo "setup: Rust $(rust_version) is too old (needs $RUST_MINIMUM) and rustup is not there to update it; install it from https://rustup.rs" >&2
+        exit 1
+    fi
+    echo "setup: Rust $(rust_version) is older than $RUST_MINIMUM; updating the stable toolchain" >&2
+    rustup update stable >&2
+fi
+
+if [ "$purpose" = test ] && ! cargo nextest --version >/dev/null 2>&1; then
+    echo "setup: cargo-nextest not found; building it (about five minutes, once)" >&2
+    cargo install --locked cargo-nextest >&2
+fi
