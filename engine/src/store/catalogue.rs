@@ -121,7 +121,7 @@ pub struct CatalogueFile {
     /// Exact size in bytes, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Rounded size as the source shows it, where the exact one is not known: for what is shown before a download, never checked.
+    /// Rounded or estimated size where the exact one is not known: for what is shown before a download, never checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approx_size: Option<u64>,
     /// SHA-256, where it is known. Where it is not, the one the hub gives with the file must match.

@@ -46,7 +46,7 @@ fn list(as_json: bool) -> Result {
         let licence = model.catalogue.as_ref().map_or("", |entry| entry.licence.name.as_str());
         let size = if model.bytes_on_disk > 0 { output::bytes(model.bytes_on_disk) } else { String::new() };
         output::line(&format!(
-            "{:20} {:28} {:14} {:>11}  {}",
+            "{:20} {:30} {:14} {:>11}  {}",
             model.id,
             model.title,
             licence,
