@@ -44,7 +44,7 @@ setup-test:
 PYTHON ?= python3
 parity:
 	cd tools && $(PYTHON) -m reference unet --count 25 --seed 1 --out ../$(TARGET)/reference/unet
-	$(CARGO) run --release -p infernet-engine --example parity -- $(TARGET)/reference
+	$(CARGO) run --release -p infernet -- parity $(TARGET)/reference
 
 # Beside PyTorch, alternating, same weights and threads.
 bench: build

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Time the engine on this machine
     Bench(BenchArgs),
+    /// Check the engine against tensors that diffusers and transformers computed (made by tools/reference)
+    Parity(ParityArgs),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,
@@ -56,6 +58,13 @@ pub(crate) struct ModelArgs {
     /// A model's id (see `infernet model list`) or a diffusers folder
     #[arg(long, default_value = "starter", value_name = "ID|FOLDER")]
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+}
+
+/// Where and how to compute.
+#[derive(Args)]
+pub(crate) struct ComputeArgs {
     /// Compute device: auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -67,15 +76,9 @@ pub(crate) struct ModelArgs {
     pub(crate) threads: Option<u16>,
 }
 
+/// How much there is to compute.
 #[derive(Args)]
-pub(crate) struct GenerateArgs {
-    /// What the clip should show
-    pub(crate) prompt: String,
-    /// What it should not show
-    #[arg(long, default_value = "")]
-    pub(crate) negative: String,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
+pub(crate) struct SizeArgs {
     /// Width in pixels [default: the model's]
     #[arg(long)]
     pub(crate) width: Option<usize>,
@@ -85,12 +88,25 @@ pub(crate) struct GenerateArgs {
     /// Frames [default: the model's]
     #[arg(long)]
     pub(crate) frames: Option<usize>,
-    /// Frames per second [default: the model's]
-    #[arg(long)]
-    pub(crate) fps: Option<f64>,
     /// Denoising steps [default: the model's]
     #[arg(long)]
     pub(crate) steps: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateArgs {
+    /// What the clip should show
+    pub(crate) prompt: String,
+    /// What it should not show
+    #[arg(long, default_value = "")]
+    pub(crate) negative: String,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) size: SizeArgs,
+    /// Frames per second [default: the model's]
+    #[arg(long)]
+    pub(crate) fps: Option<f64>,
     /// Guidance scale; 1 turns guidance off [default: the model's]
     #[arg(long)]
     pub(crate) guidance: Option<f32>,
@@ -211,21 +227,23 @@ pub(crate) struct BenchArgs {
     /// Clips to time, after one that is not counted
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) runs: u16,
-    /// Width in pixels [default: the model's]
-    #[arg(long)]
-    pub(crate) width: Option<usize>,
-    /// Height in pixels [default: the model's]
-    #[arg(long)]
-    pub(crate) height: Option<usize>,
-    /// Frames [default: the model's]
-    #[arg(long)]
-    pub(crate) frames: Option<usize>,
-    /// Steps of a clip [default: the model's]
-    #[arg(long)]
-    pub(crate) steps: Option<usize>,
+    #[command(flatten)]
+    pub(crate) size: SizeArgs,
     /// Time single evaluations of the UNet instead of clips
     #[arg(long)]
     pub(crate) evaluations: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ParityArgs {
+    /// Folders with reference cases, at any depth
+    #[arg(required = true)]
+    pub(crate) folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

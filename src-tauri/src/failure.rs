@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Input(anyhow::Error),
     /// Anything else: 1.
     Failed(anyhow::Error),
+    /// A worker failed with this exit code and has said why.
+    Reported(u8),
     /// Stopped by the user: 130.
     Interrupted,
 }
@@ -32,6 +34,7 @@ impl Failure {
                 eprintln!("stopped");
                 ExitCode::from(130)
             }
+            Failure::Reported(code) => ExitCode::from(code),
             Failure::Input(error) => {
                 eprintln!("error: {error:#}");
                 ExitCode::from(2)

@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use infernet_engine::store::Cancel;
 
+use crate::worker;
+
 /// Exit code of a process ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// A flag that Ctrl-C and SIGTERM raise.
+/// A flag that Ctrl-C and SIGTERM raise, and in a worker the end of the program that started it.
 pub(crate) fn flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     install(move || raised.swap(true, Ordering::SeqCst));
+    if worker::is_worker() {
+        worker::watch_parent(&flag);
+    }
     flag
 }
 

@@ -348,3 +348,16 @@ fn ctrl_c_stops_cleanly() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(here.files().is_empty(), "{:?}", here.files());
 }
+
+#[test]
+fn parity_with_the_reference_can_be_checked_by_anyone() {
+    let here = Workplace::new();
+    let cases = format!("{GOLDEN}/vae");
+    let report = here.json(&["parity", &cases, "--json"]);
+    assert_eq!(report["failed"], 0);
+    assert!(report["passed"].as_u64().unwrap() > 0);
+    assert_eq!(report["device"], "cpu");
+    here.fails(&["parity", "nowhere"], 2, "nowhere");
+    std::fs::create_dir(here.path("empty")).unwrap();
+    here.fails(&["parity", "empty"], 2, "python -m reference");
+}

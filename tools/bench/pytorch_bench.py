@@ -1,4 +1,4 @@
-"""The PyTorch side of the benchmark table: diffusers on the CPU, as fast as its documentation says it goes.
+"""The PyTorch side of the benchmark table: diffusers on the CPU or a GPU, as fast as its documentation says it goes.
 
     python tools/bench/pytorch_bench.py clip --model assets/models/starter --steps 25 --guidance 5 --threads 2
     python tools/bench/pytorch_bench.py unet --model target/zeroscope --frames 8 --height 256 --width 256 --threads 2
@@ -38,6 +38,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         sub.add_argument("--width", type=int, default=side, help="pixels (default %(default)s)")
         sub.add_argument("--threads", type=int, default=os.cpu_count(), help="compute threads (default %(default)s)")
         sub.add_argument("--repeat", type=int, default=3, help="timed runs after one warm-up (default %(default)s)")
+        sub.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default %(default)s)")
         sub.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32",
                          help="what is computed in, whatever the files hold (default %(default)s)")
         sub.add_argument("--variant", choices=VARIANTS, help="run only this one, in this process")
@@ -84,17 +85,26 @@ def run_variant(args: argparse.Namespace) -> dict:
         once = prepare(args, torch, diffusers, dtype)
         load_seconds = time.perf_counter() - started
         once(warm_up=True)
+        synchronize(args, torch)
         seconds = []
         for _ in range(args.repeat):
             started = time.perf_counter()
             once(warm_up=False)
+            synchronize(args, torch)
             seconds.append(time.perf_counter() - started)
     return {
         "variant": args.variant, "seconds": seconds, "seconds_median": statistics.median(seconds),
         "seconds_min": min(seconds), "load_seconds": load_seconds, "peak_memory_bytes": peak_bytes(),
         "libraries_memory_bytes": libraries_bytes,
+        "peak_vram_bytes": torch.cuda.max_memory_allocated() if args.device.startswith("cuda") else None,
         "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__, "transformers": transformers.__version__},
     }
+
+
+def synchronize(args: argparse.Namespace, torch) -> None:
+    """A GPU works on after a call returns."""
+    if args.device.startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def lay_out(args: argparse.Namespace, torch, model) -> None:
@@ -114,6 +124,7 @@ def check_attention(unet) -> None:
 
 def prepare_clip(args, torch, diffusers, dtype):
     pipe = diffusers.TextToVideoSDPipeline.from_pretrained(args.model, dtype=dtype, local_files_only=True)
+    pipe.to(args.device)
     pipe.set_progress_bar_config(disable=True)
     check_attention(pipe.unet)
     lay_out(args, torch, pipe.unet)
@@ -129,15 +140,15 @@ def prepare_clip(args, torch, diffusers, dtype):
 
 def prepare_unet(args, torch, diffusers, dtype):
     unet = diffusers.UNet3DConditionModel.from_pretrained(
-        args.model, subfolder="unet", dtype=dtype, local_files_only=True).eval()
+        args.model, subfolder="unet", dtype=dtype, local_files_only=True).eval().to(args.device)
     check_attention(unet)
     lay_out(args, torch, unet)
     levels = len(json.loads((args.model / "vae" / "config.json").read_text())["block_out_channels"])
     factor = 2 ** (levels - 1)
     generator = torch.Generator().manual_seed(0)
     shape = (args.batch, unet.config.in_channels, args.frames, args.height // factor, args.width // factor)
-    sample = torch.randn(shape, generator=generator).to(dtype)
-    text = torch.randn((args.batch, 77, unet.config.cross_attention_dim), generator=generator).to(dtype)
+    sample = torch.randn(shape, generator=generator).to(args.device, dtype)
+    text = torch.randn((args.batch, 77, unet.config.cross_attention_dim), generator=generator).to(args.device, dtype)
 
     def once(warm_up: bool) -> None:
         out = unet(sample, 500, encoder_hidden_states=text).sample
@@ -164,7 +175,7 @@ def run_all(args: argparse.Namespace, argv: list[str]) -> dict:
         "implementation": "pytorch", "model": args.model.name, **request, "best": best["variant"],
         "seconds_median": best["seconds_median"], "seconds_min": best["seconds_min"],
         "peak_memory_bytes": best["peak_memory_bytes"], "libraries_memory_bytes": best["libraries_memory_bytes"],
-        "load_seconds": best["load_seconds"], "versions": best["versions"],
+        "peak_vram_bytes": best["peak_vram_bytes"], "load_seconds": best["load_seconds"], "versions": best["versions"],
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()}, "variants": results,
     }
 

@@ -94,7 +94,7 @@ pub(crate) struct MapShape {
 /// A device that runs layers. Layers are loaded once and hold their weights.
 pub(crate) trait Backend: Sized + Send + Sync {
     /// A feature map.
-    type Map: Send + Sync;
+    type Map: Clone + Send + Sync;
     /// The activated timestep embedding.
     type Time: Send + Sync;
     /// Text keys and values of one spatial transformer.

@@ -41,17 +41,24 @@ pub(crate) enum Mask {
 }
 
 per_isa! {
-    /// Turns scores into `exp(scale * (score - max))` and returns one over their sum. `scores[visible..]` become 0.
-    fn softmax_numerators(scores: &mut [f32], visible: usize, scale: f32) -> f32 {
-        let (seen, hidden) = scores.split_at_mut(visible);
-        let max = reduce::max(seen);
-        let shift = -max * scale;
-        for score in seen.iter_mut() {
-            *score = math::exp(score.mul_add(scale, shift));
+    /// Turns scores into `exp(scale * (score - max))` and returns one over their sum, in the order of [`reduce::sum`].
+    /// Hidden scores are negative infinity and become 0; so are those that fill the row up to whole vectors.
+    fn softmax_numerators(scores: &mut [f32], scale: f32) -> f32 {
+        let shift = -reduce::max(scores) * scale;
+        let mut sums = [0.0_f32; reduce::LANES];
+        for chunk in scores.as_chunks_mut::<{ reduce::LANES }>().0 {
+            for (sum, score) in sums.iter_mut().zip(chunk) {
+                *score = math::exp(score.mul_add(scale, shift));
+                *sum += *score;
+            }
         }
-        hidden.fill(0.0);
-        1.0 / reduce::sum(seen, |x| x)
+        1.0 / reduce::fold(sums, |a, b| a + b)
     }
+}
+
+/// Floats from one row of scores to the next.
+fn score_stride(len: usize) -> usize {
+    len.next_multiple_of(reduce::LANES)
 }
 
 /// `out = softmax(queries . keys^T / sqrt(head_dim)) . values`, head by head. Queries and outputs are rows of
@@ -69,6 +76,7 @@ pub(crate) fn attention(
 ) {
     let (dim, len) = (keys_values.head_dim, keys_values.len);
     let scale = 1.0 / (dim as f32).sqrt();
+    let score_stride = score_stride(len);
     let blocks = count.div_ceil(QUERY_BLOCK);
     assert!(count > 0 && out.len() >= (count - 1) * out_stride + keys_values.heads.len() * dim, "output too small");
     let shared = SharedMut::new(out);
@@ -76,16 +84,34 @@ pub(crate) fn attention(
         let (head, first) = (task / blocks, task % blocks * QUERY_BLOCK);
         let rows = QUERY_BLOCK.min(count - first);
         let (keys, values) = &keys_values.heads[head];
-        let mut scores = Scratch::new(rows * len);
+        let mut scores = Scratch::new(rows * score_stride);
         let block = &queries[first * query_stride + head * dim..];
-        gemm(&Dense::new(block, query_stride, dim), rows, keys, &mut scores, len, Store::write(None), Par::Serial);
+        gemm(
+            &Dense::new(block, query_stride, dim),
+            rows,
+            keys,
+            &mut scores,
+            score_stride,
+            Store::write(None),
+            Par::Serial,
+        );
         let mut inverse_sums = [0.0_f32; QUERY_BLOCK];
         for (row, inverse) in inverse_sums[..rows].iter_mut().enumerate() {
             let visible = if mask == Mask::Causal { (first + row + 1).min(len) } else { len };
-            *inverse = softmax_numerators(&mut scores[row * len..][..len], visible, scale);
+            let scores = &mut scores[row * score_stride..][..score_stride];
+            scores[visible..].fill(f32::NEG_INFINITY);
+            *inverse = softmax_numerators(scores, scale);
         }
         let mut weighted = Scratch::new(rows * dim);
-        gemm(&Dense::new(&scores, len, len), rows, values, &mut weighted, dim, Store::write(None), Par::Serial);
+        gemm(
+            &Dense::new(&scores, score_stride, len),
+            rows,
+            values,
+            &mut weighted,
+            dim,
+            Store::write(None),
+            Par::Serial,
+        );
         for (row, inverse) in inverse_sums[..rows].iter().enumerate() {
             // SAFETY: inside the output (checked above); this task alone writes these rows of this head.
             let out = unsafe { shared.slice((first + row) * out_stride + head * dim, dim) };
@@ -105,7 +131,8 @@ pub(crate) fn sequences(qkv: &[f32], frames: usize, pixels: usize, heads: usize,
     assert!(qkv.len() >= frames * frame_len && out.len() >= frames * pixels * inner, "buffers too small");
     let scale = 1.0 / (head_dim as f32).sqrt();
     let (mut keys, mut values) = (Packed::empty(), Packed::empty());
-    let mut scores = Scratch::new(frames * frames);
+    let stride = score_stride(frames);
+    let mut scores = Scratch::new(frames * stride);
     let mut weighted = Scratch::new(frames * head_dim);
     for pixel in 0..pixels {
         for head in 0..heads {
@@ -114,15 +141,16 @@ pub(crate) fn sequences(qkv: &[f32], frames: usize, pixels: usize, heads: usize,
             values.refill(frames, head_dim, |k, n| qkv[k * frame_len + at + 2 * inner + n]);
             // SAFETY: every query lies inside `qkv`.
             unsafe {
-                small(|frame| qkv[frame * frame_len + at..][..head_dim].as_ptr(), frames, &keys, &mut scores, frames);
+                small(|frame| qkv[frame * frame_len + at..][..head_dim].as_ptr(), frames, &keys, &mut scores, stride);
             };
-            for row in scores.chunks_exact_mut(frames) {
-                let inverse = softmax_numerators(row, frames, scale);
+            for row in scores.chunks_exact_mut(stride) {
+                row[frames..].fill(f32::NEG_INFINITY);
+                let inverse = softmax_numerators(row, scale);
                 super::elementwise::scale(row, inverse);
             }
             // SAFETY: every row of scores lies inside `scores`.
             unsafe {
-                small(|frame| scores[frame * frames..][..frames].as_ptr(), frames, &values, &mut weighted, head_dim);
+                small(|frame| scores[frame * stride..][..frames].as_ptr(), frames, &values, &mut weighted, head_dim);
             };
             for (frame, weighted) in weighted.chunks_exact(head_dim).enumerate() {
                 out[(frame * pixels + pixel) * inner + head * head_dim..][..head_dim].copy_from_slice(weighted);

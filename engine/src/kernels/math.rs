@@ -18,17 +18,20 @@ const EXP_OVERFLOW: f32 = 88.722_83;
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     let clamped = x.clamp(EXP_UNDERFLOW, EXP_OVERFLOW);
-    let n = clamped.mul_add(LOG2_E, ROUND) - ROUND;
+    let shifted = clamped.mul_add(LOG2_E, ROUND);
+    let n = shifted - ROUND;
     let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, clamped));
     let p = 1.394_116_2e-3_f32.mul_add(r, 8.363_205e-3);
     let p = p.mul_add(r, 4.166_637_4e-2);
     let p = p.mul_add(r, 1.666_657_6e-1);
     let p = p.mul_add(r, 0.5);
     let p = (p * r).mul_add(r, r) + 1.0;
-    // n is an integer in -126..=128: two factors, because 2^128 has no f32.
-    let half = (n as i32) >> 1;
-    let scale = |e: i32| f32::from_bits(((e + 127) as u32) << 23);
-    let y = p * scale(half) * scale(n as i32 - half);
+    // n is an integer in -126..=128, and the low bits of `shifted` (a cast of n saturates, which no vector unit does).
+    // Two factors, because 2^128 has no f32.
+    let integer = shifted.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
+    let half = integer >> 1;
+    let scale = |e: i32| f32::from_bits((e.wrapping_add(127).cast_unsigned()) << 23);
+    let y = p * scale(half) * scale(integer.wrapping_sub(half));
     if x < EXP_UNDERFLOW { 0.0 } else { y }
 }
 

@@ -4,8 +4,9 @@
 /// Lanes of a reduction.
 pub(crate) const LANES: usize = 16;
 
+/// Folds the lanes.
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for j in 0..width {

@@ -17,7 +17,7 @@ use crate::models::unet3d::{UNet3D, UNet3DConfig};
 use crate::models::vae::{Vae, VaeConfig};
 use crate::weights::Weights;
 
-pub use crate::backend::tensor::TensorDevice;
+pub use crate::backend::tensor::{DeviceMemory, TensorDevice};
 
 /// Where and how a model runs.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::model::LatentShape;
+use super::model::{LatentShape, Precision};
 use super::request::{GenerateRequest, ModelDefaults};
 use super::unet3d::SIDE_BY_SIDE_BYTES;
 use crate::error::{EngineError, Result};
@@ -34,13 +34,14 @@ impl Sizes {
         Ok(Self { unet, vae, weight_bytes })
     }
 
-    /// Estimated peak of a job on the CPU.
-    fn peak_bytes(&self, width: usize, height: usize, frames: usize) -> u64 {
+    /// Estimated peak of a job.
+    fn peak_bytes(&self, width: usize, height: usize, frames: usize, value_bytes: u64) -> u64 {
         let factor = self.vae.factor();
         let shape =
             LatentShape { channels: self.unet.in_channels, frames, height: height / factor, width: width / factor };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let [denoising, decoding] = working_values(&self.unet, &self.vae, shape, threads).map(|values| 4 * values);
+        let [denoising, decoding] =
+            working_values(&self.unet, &self.vae, shape, threads).map(|values| value_bytes * values);
         let branches = if denoising < SIDE_BY_SIDE_BYTES { 2 } else { 1 };
         PROGRAM_BYTES + self.weight_bytes + (denoising * branches).max(decoding)
     }
@@ -62,15 +63,21 @@ fn largest_format_bytes(folder: &Path) -> u64 {
 ///
 /// # Errors
 /// The estimate exceeds what is free (the message says what would fit), or a config can't be read.
-pub fn check_memory(folder: &Path, request: &GenerateRequest, available_bytes: Option<u64>) -> Result<()> {
+pub fn check_memory(
+    folder: &Path,
+    request: &GenerateRequest,
+    precision: Precision,
+    available_bytes: Option<u64>,
+) -> Result<()> {
     let Some(available) = available_bytes else { return Ok(()) };
     let sizes = Sizes::read(folder)?;
     let GenerateRequest { width, height, frames, .. } = *request;
-    let needed = sizes.peak_bytes(width, height, frames);
+    let peak = |width, height, frames| sizes.peak_bytes(width, height, frames, precision.bytes());
+    let needed = peak(width, height, frames);
     if needed <= available {
         return Ok(());
     }
-    let fits = |width: usize, height: usize, frames: usize| sizes.peak_bytes(width, height, frames) <= available;
+    let fits = |width: usize, height: usize, frames: usize| peak(width, height, frames) <= available;
     let factor = sizes.vae.factor() * (1 << (sizes.unet.levels.len() - 1));
     let smaller =
         |share: usize| ((width * share / 8 / factor).max(1) * factor, (height * share / 8 / factor).max(1) * factor);

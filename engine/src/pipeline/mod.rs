@@ -10,7 +10,7 @@ mod trace;
 mod unet3d;
 
 pub use generate::{Control, Generated, Progress, generate};
-pub use loader::{LoadOptions, TensorDevice, load};
+pub use loader::{DeviceMemory, LoadOptions, TensorDevice, load};
 pub use memory::{check_memory, model_defaults};
 pub use model::{Branch, Denoiser, LatentShape, Precision, TextStates, VideoModel};
 pub use request::{GenerateRequest, ModelDefaults};

@@ -17,6 +17,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Bytes of a value.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Precision::F32 => 4,
+            Precision::F16 | Precision::Bf16 => 2,
+        }
+    }
+
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
         match self {

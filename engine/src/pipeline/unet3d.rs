@@ -114,10 +114,7 @@ impl<B: Backend> VideoModel for UNet3DModel<B> {
     }
 
     fn working_bytes(&self, shape: LatentShape) -> (u64, u64) {
-        let bytes = match self.precision {
-            Precision::F32 => 4,
-            Precision::F16 | Precision::Bf16 => 2,
-        };
+        let bytes = self.precision.bytes();
         let [denoising, decoding] = super::memory::working_values(
             self.unet.config(),
             self.vae.config(),
@@ -142,35 +139,41 @@ struct UNet3DDenoiser<'a, B: Backend> {
 }
 
 impl<B: Backend> UNet3DDenoiser<'_, B> {
-    fn run(&self, branch: Branch, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
-        let text = match (branch, &self.unconditional) {
-            (Branch::Conditional, _) => &self.conditional,
-            (Branch::Unconditional, Some(text)) => text,
+    fn text(&self, branch: Branch) -> Result<&TextContext<B>> {
+        match (branch, &self.unconditional) {
+            (Branch::Conditional, _) => Ok(&self.conditional),
+            (Branch::Unconditional, Some(text)) => Ok(text),
             (Branch::Unconditional, None) => {
-                return Err(EngineError::Request("this job was prepared without an unconditional text".to_owned()));
+                Err(EngineError::Request("this job was prepared without an unconditional text".to_owned()))
             }
-        };
+        }
+    }
+
+    fn size(&self) -> [usize; 3] {
         let LatentShape { frames, height, width, .. } = self.shape;
-        self.unet.forward(sample, [frames, height, width], timestep as f32, text)
+        [frames, height, width]
     }
 }
 
 impl<B: Backend> Denoiser for UNet3DDenoiser<'_, B> {
     fn evaluate(&self, branch: Branch, sample: &[f32], timestep: f64) -> Result<Vec<f32>> {
-        self.threads.all.install(|| self.run(branch, sample, timestep))
+        let text = self.text(branch)?;
+        self.threads.all.install(|| self.unet.forward(sample, self.size(), timestep as f32, text))
     }
 
     fn evaluate_both(&self, sample: &[f32], timestep: f64) -> Result<(Vec<f32>, Vec<f32>)> {
-        let Some([first, second]) = self.threads.halves.as_ref().filter(|_| self.side_by_side) else {
-            return Ok((
-                self.evaluate(Branch::Conditional, sample, timestep)?,
-                self.evaluate(Branch::Unconditional, sample, timestep)?,
-            ));
-        };
-        let (conditional, unconditional) = self.threads.all.join(
-            || first.install(|| self.run(Branch::Conditional, sample, timestep)),
-            || second.install(|| self.run(Branch::Unconditional, sample, timestep)),
-        );
-        Ok((conditional?, unconditional?))
+        let (with, without) = (self.text(Branch::Conditional)?, self.text(Branch::Unconditional)?);
+        self.threads.all.install(|| {
+            let entered = self.unet.enter(sample, self.size(), timestep as f32)?;
+            let again = entered.clone();
+            let (conditional, unconditional) = match &self.threads.halves {
+                Some([first, second]) if self.side_by_side => rayon::join(
+                    || first.install(|| self.unet.leave(entered, with)),
+                    || second.install(|| self.unet.leave(again, without)),
+                ),
+                _ => (self.unet.leave(entered, with), self.unet.leave(again, without)),
+            };
+            Ok((conditional?, unconditional?))
+        })
     }
 }

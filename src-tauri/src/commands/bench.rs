@@ -3,16 +3,18 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use infernet_engine::devices::peak_memory_bytes;
 use infernet_engine::noise::{NoiseStream, PortableNoise};
 use infernet_engine::pipeline::{Branch, Control, GenerateRequest, VideoModel, cpu_kernels, generate};
 use serde::Serialize;
 
-use super::loaded::{self, Found};
+use super::device::{self, Choice, DeviceUse};
+use super::loaded;
 use crate::cli::BenchArgs;
 use crate::failure::Result;
 use crate::output;
 
+/// Any prompt takes the same time.
+const PROMPT: &str = "a red circle moving right on a white background";
 /// Timestep of single evaluations.
 const TIMESTEP: f64 = 500.0;
 
@@ -29,15 +31,20 @@ struct Report {
     load_seconds: f64,
     seconds: Vec<f64>,
     median_seconds: f64,
-    peak_memory_bytes: Option<u64>,
+    #[serde(flatten)]
+    device: DeviceUse,
 }
 
 pub(super) fn run(arguments: &BenchArgs) -> Result {
+    let options = match device::resolve(&arguments.model.compute)? {
+        Choice::Here(options) => options,
+        Choice::Worker(worker) => return worker.run(),
+    };
     let found = loaded::find(&arguments.model.model)?;
-    let request = request(arguments, &found);
+    let request = found.request(&arguments.size, PROMPT);
     request.check()?;
     let start = Instant::now();
-    let model = found.load(&arguments.model)?;
+    let model = found.load(&options)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let scheduler = found.scheduler(None)?;
     let mut once: Box<dyn FnMut() -> Result + '_> = if arguments.evaluations {
@@ -61,10 +68,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
     drop(once);
     let mut sorted = seconds.clone();
     sorted.sort_by(f64::total_cmp);
-    let threads = arguments
-        .model
-        .threads
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let report = Report {
         model: arguments.model.model.clone(),
         what: if arguments.evaluations { "evaluation" } else { "clip" },
@@ -77,15 +81,15 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
         load_seconds,
         median_seconds: sorted[sorted.len() / 2],
         seconds,
-        peak_memory_bytes: peak_memory_bytes(),
+        device: DeviceUse::now(&options)?,
     };
     if arguments.json {
         return output::json(&report);
     }
     let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
     output::line(&format!(
-        "{} on {} threads, {} kernels, loaded in {load_seconds:.2} s",
-        report.model, threads, report.kernels
+        "{} on {} in {}, {} threads, {} kernels, loaded in {load_seconds:.2} s",
+        report.model, report.device.device, report.device.dtype, threads, report.kernels
     ))?;
     output::line(&format!(
         "one {} of {} frames {}x{}: {:.3} s ({least:.3} to {most:.3}, {} runs)",
@@ -96,24 +100,12 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
         report.median_seconds,
         sorted.len()
     ))?;
-    output::line(&format!(
-        "peak memory: {}",
-        report.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), output::bytes)
-    ))
-}
-
-fn request(arguments: &BenchArgs, found: &Found) -> GenerateRequest {
-    let defaults = &found.defaults;
-    GenerateRequest {
-        prompt: "a red circle moving right on a white background".to_owned(),
-        negative_prompt: String::new(),
-        width: arguments.width.unwrap_or(defaults.width),
-        height: arguments.height.unwrap_or(defaults.height),
-        frames: arguments.frames.unwrap_or(defaults.frames),
-        steps: arguments.steps.unwrap_or(defaults.steps),
-        guidance: defaults.guidance,
-        seed: 0,
+    let memory = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), output::bytes);
+    output::line(&format!("peak memory: {}", memory(report.device.peak_memory_bytes)))?;
+    if report.device.peak_vram_bytes.is_some() {
+        output::line(&format!("peak VRAM: {}", memory(report.device.peak_vram_bytes)))?;
     }
+    Ok(())
 }
 
 fn evaluation<'a>(model: &'a dyn VideoModel, request: &GenerateRequest) -> Result<Box<dyn FnMut() -> Result + 'a>> {

@@ -1,6 +1,8 @@
 //! `infernet devices`.
 
-use infernet_engine::devices::{DEFAULT_PROBE_TIMEOUT, DeviceReport, ProbeCommand, probe, write_probe_lines};
+use infernet_engine::devices::{
+    DEFAULT_PROBE_TIMEOUT, DeviceReport, ProbeCommand, probe, probe_here, write_probe_lines,
+};
 
 use crate::cli::JsonArgs;
 use crate::failure::Result;
@@ -10,7 +12,7 @@ use crate::output;
 const PROBE_SUBCOMMAND: &str = "probe-devices";
 
 pub(super) fn run(arguments: &JsonArgs) -> Result {
-    let report = report()?;
+    let report = report();
     if arguments.json {
         return output::json(&report);
     }
@@ -21,9 +23,14 @@ pub(super) fn run(arguments: &JsonArgs) -> Result {
 }
 
 /// What this computer has, asked in a child process since drivers crash.
-pub(super) fn report() -> Result<DeviceReport> {
-    let command = ProbeCommand::this_executable([PROBE_SUBCOMMAND])?;
-    Ok(probe(&command, DEFAULT_PROBE_TIMEOUT))
+pub(super) fn report() -> DeviceReport {
+    match ProbeCommand::this_executable([PROBE_SUBCOMMAND]) {
+        Ok(command) => probe(&command, DEFAULT_PROBE_TIMEOUT),
+        Err(error) => {
+            tracing::warn!(%error, "this program's file can't be found; asking drivers in this process");
+            probe_here()
+        }
+    }
 }
 
 /// The child's side.

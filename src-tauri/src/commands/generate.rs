@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use infernet_engine::devices::peak_memory_bytes;
 use infernet_engine::pipeline::{
     Control, GenerateRequest, Generated, Progress, Trace, check_memory, generate, read_tensor,
 };
 use infernet_engine::video::{self, Clip, gif, mp4, png, write_atomically};
 use serde::Serialize;
 
+use super::device::{self, Choice, DeviceUse};
 use super::loaded::{self, Found};
 use crate::cli::GenerateArgs;
 use crate::failure::{Failure, Result};
@@ -30,10 +30,15 @@ struct Report {
     steps: usize,
     seconds: f64,
     model_digest: String,
-    peak_memory_bytes: Option<u64>,
+    #[serde(flatten)]
+    device: DeviceUse,
 }
 
 pub(super) fn run(arguments: &GenerateArgs) -> Result {
+    let options = match device::resolve(&arguments.model.compute)? {
+        Choice::Here(options) => options,
+        Choice::Worker(worker) => return worker.run(),
+    };
     let start = Instant::now();
     let found = loaded::find(&arguments.model.model)?;
     let request = request(arguments, &found);
@@ -48,10 +53,10 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         arguments.noise.as_deref().map(|path| read_tensor(path, "noise")).transpose()?.map(|(_, values)| values);
     let clip_path = arguments.out.clone().unwrap_or_else(|| default_name(&request));
     check_outputs(arguments, &clip_path)?;
-    check_memory(found.dir.root(), &request, infernet_engine::devices::available_memory_bytes())?;
+    check_memory(found.dir.root(), &request, options.precision, device::free_memory_bytes(&options)?)?;
 
     let interrupted = interrupt::flag();
-    let model = found.load(&arguments.model)?;
+    let model = found.load(&options)?;
     let mut trace = arguments.trace.is_some().then(Trace::default);
     let mut bars = Bars::new(arguments.json);
     let result = generate(
@@ -81,7 +86,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         steps: request.steps,
         seconds: start.elapsed().as_secs_f64(),
         model_digest: found.digest()?,
-        peak_memory_bytes: peak_memory_bytes(),
+        device: DeviceUse::now(&options)?,
     };
     if arguments.json {
         return output::json(&report);
@@ -98,16 +103,12 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
 }
 
 fn request(arguments: &GenerateArgs, found: &Found) -> GenerateRequest {
-    let defaults = &found.defaults;
+    let usual = found.request(&arguments.size, &arguments.prompt);
     GenerateRequest {
-        prompt: arguments.prompt.clone(),
         negative_prompt: arguments.negative.clone(),
-        width: arguments.width.unwrap_or(defaults.width),
-        height: arguments.height.unwrap_or(defaults.height),
-        frames: arguments.frames.unwrap_or(defaults.frames),
-        steps: arguments.steps.unwrap_or(defaults.steps),
-        guidance: arguments.guidance.unwrap_or(defaults.guidance),
+        guidance: arguments.guidance.unwrap_or(usual.guidance),
         seed: arguments.seed.unwrap_or_else(random_seed),
+        ..usual
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use infernet_engine::pipeline::{LoadOptions, ModelDefaults, TensorDevice, VideoModel, load, model_defaults};
+use infernet_engine::pipeline::{GenerateRequest, LoadOptions, ModelDefaults, VideoModel, load, model_defaults};
 use infernet_engine::schedulers::{SchedulerConfig, SchedulerKind};
 use infernet_engine::store::{Cancel, ModelDir, ModelStore};
 
-use super::device;
-use crate::cli::ModelArgs;
+use crate::cli::SizeArgs;
 use crate::failure::Result;
 use crate::paths;
 
@@ -48,16 +47,24 @@ impl Found {
         self.dir.root().join("scheduler").join("scheduler_config.json")
     }
 
-    /// Loads the model on the device that the arguments ask for.
-    pub(super) fn load(&self, arguments: &ModelArgs) -> Result<Box<dyn VideoModel>> {
-        let choice = device::resolve(arguments)?;
-        if !choice.reason.is_empty() {
-            tracing::info!(reason = choice.reason, "computing on the CPU");
+    /// Loads the model.
+    pub(super) fn load(&self, options: &LoadOptions) -> Result<Box<dyn VideoModel>> {
+        Ok(load(self.dir.root(), options)?)
+    }
+
+    /// The job that arguments ask for, with the model's values for what they leave open.
+    pub(super) fn request(&self, size: &SizeArgs, prompt: &str) -> GenerateRequest {
+        let defaults = &self.defaults;
+        GenerateRequest {
+            prompt: prompt.to_owned(),
+            negative_prompt: String::new(),
+            width: size.width.unwrap_or(defaults.width),
+            height: size.height.unwrap_or(defaults.height),
+            frames: size.frames.unwrap_or(defaults.frames),
+            steps: size.steps.unwrap_or(defaults.steps),
+            guidance: defaults.guidance,
+            seed: 0,
         }
-        Ok(load(
-            self.dir.root(),
-            &LoadOptions { device: TensorDevice::Cpu, precision: choice.precision, threads: choice.threads },
-        )?)
     }
 
     /// The model's digest, in hex.

@@ -6,6 +6,7 @@ mod devices;
 mod generate;
 mod loaded;
 mod model;
+mod parity;
 mod score;
 
 use crate::cli::Command;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Model(command) => model::run(command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Parity(arguments) => parity::run(&arguments),
         Command::ProbeDevices => devices::print_probe(),
     }
 }

@@ -55,6 +55,66 @@ impl TensorDevice {
     }
 }
 
+/// What a job has taken of a GPU's memory, and what is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Free now, by all programs' doing.
+    pub free_bytes: u64,
+    /// Of the card.
+    pub total_bytes: u64,
+    /// Most that this process's tensors have held at once; `None` where the driver allocates without a pool.
+    pub peak_bytes: Option<u64>,
+}
+
+impl TensorDevice {
+    /// Memory of a CUDA device; `None` for every other device and in builds without CUDA.
+    ///
+    /// # Errors
+    /// The device can't be opened or asked.
+    pub fn memory(self) -> Result<Option<DeviceMemory>> {
+        #[cfg(feature = "cuda")]
+        if let TensorDevice::Cuda(index) = self {
+            return cuda::memory(index).map(Some);
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
+    use candle_core::cuda_backend::cudarc::driver::{CudaContext, sys};
+
+    use super::DeviceMemory;
+    use crate::error::Result;
+
+    pub(super) fn memory(index: usize) -> Result<DeviceMemory> {
+        // The primary context, which the tensor library shares.
+        let context = CudaContext::new(index).w()?;
+        let (free, total) = context.mem_get_info().w()?;
+        let peak_bytes = if context.has_async_alloc() { Some(peak(&context)?) } else { None };
+        Ok(DeviceMemory { free_bytes: free as u64, total_bytes: total as u64, peak_bytes })
+    }
+
+    #[allow(unsafe_code)]
+    fn peak(context: &CudaContext) -> Result<u64> {
+        let mut bytes = 0_u64;
+        // SAFETY: the device handle comes from an open context, the default pool lives as long as the device, and
+        // this attribute is documented as a `cuuint64_t`.
+        unsafe {
+            let pool = device::get_default_mem_pool(context.cu_device()).w()?;
+            mem_pool::get_attribute(
+                pool,
+                sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH,
+                std::ptr::from_mut(&mut bytes).cast(),
+            )
+            .w()?;
+        }
+        Ok(bytes)
+    }
+}
+
 fn without_feature(name: &str, next: &str) -> EngineError {
     EngineError::Request(format!("this build can't compute on {name}: {next}, or choose `--device cpu`"))
 }

@@ -40,7 +40,7 @@ use crate::kernels::elementwise::Activation;
 use crate::weights::{RawTensor, Source};
 
 pub(crate) use device::Chosen;
-pub use device::TensorDevice;
+pub use device::{DeviceMemory, TensorDevice};
 
 /// A device that candle runs, and the number format of activations and weights on it.
 #[derive(Clone, Debug)]

@@ -50,6 +50,10 @@ per_isa! {
     }
 }
 
+/// Matrices of up to so many half-precision elements are widened once, when packed: for the few rows that meet them, widening
+/// at every use would count, and what they take more is little beside a model's large layers.
+const WIDENED_ELEMENTS: usize = 192 * 1024;
+
 #[derive(Clone)]
 enum Data {
     F32(Vec<f32>),
@@ -140,13 +144,19 @@ impl Packed {
         }
     }
 
-    /// Packs f16 weights, kept as f16 in memory.
+    /// Packs f16 weights, kept as f16 in memory unless they are few.
     pub(crate) fn from_f16(k: usize, n: usize, element: impl Fn(usize, usize) -> f16) -> Self {
+        if k * n <= WIDENED_ELEMENTS {
+            return Self::from_f32(k, n, |row, column| element(row, column).to_f32());
+        }
         Self::build(k, n, element, Data::F16)
     }
 
-    /// Packs bf16 weights, kept as bf16 in memory.
+    /// Packs bf16 weights, kept as bf16 in memory unless they are few.
     pub(crate) fn from_bf16(k: usize, n: usize, element: impl Fn(usize, usize) -> bf16) -> Self {
+        if k * n <= WIDENED_ELEMENTS {
+            return Self::from_f32(k, n, |row, column| element(row, column).to_f32());
+        }
         Self::build(k, n, element, Data::Bf16)
     }
 

@@ -1,5 +1,7 @@
 //! Layers and blocks of the U.
 
+use std::sync::Arc;
+
 use super::UNet3DConfig;
 use crate::backend::{Backend, ConvSpec, ResnetSpec, TransformerSpec};
 use crate::error::Result;
@@ -85,8 +87,16 @@ impl<B: Backend> Layer<B> {
         time: &B::Time,
         texts: &mut Texts<'_, B>,
     ) -> Result<B::Map> {
+        let x = self.before_text(backend, x, skip, time)?;
+        self.with_text(backend, x, texts)
+    }
+
+    fn before_text(&self, backend: &B, x: &B::Map, skip: Option<&B::Map>, time: &B::Time) -> Result<B::Map> {
         let x = backend.resnet(&self.resnet, x, skip, Some(time))?;
-        let x = backend.temporal_conv(&self.temporal_conv, x)?;
+        backend.temporal_conv(&self.temporal_conv, x)
+    }
+
+    fn with_text(&self, backend: &B, x: B::Map, texts: &mut Texts<'_, B>) -> Result<B::Map> {
         match &self.attention {
             Some(attention) => attention.run(backend, x, texts),
             None => Ok(x),
@@ -112,7 +122,8 @@ fn resnet_spec(config: &UNet3DConfig, in_channels: usize, out_channels: usize) -
 
 /// `DownBlock3D` or `CrossAttnDownBlock3D`.
 pub(super) struct DownBlock<B: Backend> {
-    layers: Vec<Layer<B>>,
+    first: Layer<B>,
+    others: Vec<Layer<B>>,
     downsampler: Option<B::Conv>,
 }
 
@@ -121,12 +132,12 @@ impl<B: Backend> DownBlock<B> {
         let out_channels = config.levels[level];
         let in_channels = config.levels[level.saturating_sub(1)];
         let source = source.sub("down_blocks").sub(level);
-        let layers = (0..config.layers_per_block)
-            .map(|i| {
-                let spec = resnet_spec(config, if i == 0 { in_channels } else { out_channels }, out_channels);
-                Layer::load(backend, &source, i, spec, config.down_cross_attention[level], config)
-            })
-            .collect::<Result<_>>()?;
+        let layer = |i: usize| {
+            let spec = resnet_spec(config, if i == 0 { in_channels } else { out_channels }, out_channels);
+            Layer::load(backend, &source, i, spec, config.down_cross_attention[level], config)
+        };
+        let first = layer(0)?;
+        let others = (1..config.layers_per_block).map(layer).collect::<Result<_>>()?;
         let downsampler = if level + 1 < config.levels.len() {
             Some(backend.load_conv(
                 &source.sub("downsamplers.0.conv"),
@@ -135,23 +146,39 @@ impl<B: Backend> DownBlock<B> {
         } else {
             None
         };
-        Ok(Self { layers, downsampler })
+        Ok(Self { first, others, downsampler })
     }
 
-    /// Returns every layer's output: each is a skip, and the last the input of the next block.
-    pub(super) fn run(&self, backend: &B, x: &B::Map, time: &B::Time, texts: &mut Texts<'_, B>) -> Result<Vec<B::Map>> {
-        let mut outputs: Vec<B::Map> = Vec::new();
-        for layer in &self.layers {
-            outputs.push(layer.run(backend, outputs.last().unwrap_or(x), None, time, texts)?);
+    /// The part of the block that sees no text yet.
+    pub(super) fn before_text(&self, backend: &B, x: &B::Map, time: &B::Time) -> Result<B::Map> {
+        self.first.before_text(backend, x, None, time)
+    }
+
+    /// The rest of the block after [`before_text`](Self::before_text). Pushes every layer's output: each is a skip, and the last
+    /// the input of the next block.
+    pub(super) fn with_text(
+        &self,
+        backend: &B,
+        x: B::Map,
+        time: &B::Time,
+        texts: &mut Texts<'_, B>,
+        skips: &mut Vec<Arc<B::Map>>,
+    ) -> Result<Arc<B::Map>> {
+        let mut x = Arc::new(self.first.with_text(backend, x, texts)?);
+        skips.push(Arc::clone(&x));
+        for layer in &self.others {
+            x = Arc::new(layer.run(backend, &x, None, time, texts)?);
+            skips.push(Arc::clone(&x));
         }
         if let Some(downsampler) = &self.downsampler {
-            outputs.push(backend.conv(downsampler, outputs.last().unwrap_or(x), None)?);
+            x = Arc::new(backend.conv(downsampler, &x, None)?);
+            skips.push(Arc::clone(&x));
         }
-        Ok(outputs)
+        Ok(x)
     }
 
     pub(super) fn spatial(&self) -> impl Iterator<Item = &B::SpatialTransformer> {
-        self.layers.iter().filter_map(Layer::spatial)
+        std::iter::once(&self.first).chain(&self.others).filter_map(Layer::spatial)
     }
 }
 
@@ -191,13 +218,13 @@ impl<B: Backend> UpBlock<B> {
         &self,
         backend: &B,
         mut x: B::Map,
-        skips: &mut Vec<B::Map>,
+        skips: &mut Vec<Arc<B::Map>>,
         time: &B::Time,
         texts: &mut Texts<'_, B>,
         fit_next_skip: bool,
     ) -> Result<B::Map> {
         for layer in &self.layers {
-            x = layer.run(backend, &x, skips.pop().as_ref(), time, texts)?;
+            x = layer.run(backend, &x, skips.pop().as_deref(), time, texts)?;
         }
         let Some(upsampler) = &self.upsampler else { return Ok(x) };
         let shape = backend.shape(&x)?;

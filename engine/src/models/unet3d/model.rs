@@ -1,5 +1,7 @@
 //! The whole network.
 
+use std::sync::Arc;
+
 use super::UNet3DConfig;
 use super::blocks::{DownBlock, MidBlock, Texts, UpBlock};
 use crate::backend::{Backend, ConvSpec, GroupNormSpec, MapShape, TimeSpec, TransformerSpec};
@@ -12,6 +14,27 @@ const HEADS_IN: usize = 8;
 /// A text as the cross-attention layers see it; made once per job.
 pub(crate) struct TextContext<B: Backend> {
     texts: Vec<B::Text>,
+}
+
+/// An evaluation up to where the text comes in.
+pub(crate) struct Entered<B: Backend> {
+    time: Arc<B::Time>,
+    /// Output of `transformer_in`, the first skip.
+    skip: Arc<B::Map>,
+    /// Input of the first layer that may attend to text.
+    before_text: B::Map,
+    fit_skips: bool,
+}
+
+impl<B: Backend> Clone for Entered<B> {
+    fn clone(&self) -> Self {
+        Self {
+            time: Arc::clone(&self.time),
+            skip: Arc::clone(&self.skip),
+            before_text: self.before_text.clone(),
+            fit_skips: self.fit_skips,
+        }
+    }
 }
 
 /// `UNet3DConditionModel` on a backend.
@@ -107,11 +130,32 @@ impl<B: Backend> UNet3D<B> {
     pub(crate) fn forward_traced(
         &self,
         sample: &[f32],
-        [frames, height, width]: [usize; 3],
+        size: [usize; 3],
         timestep: f32,
         text: &TextContext<B>,
         trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
     ) -> Result<Vec<f32>> {
+        let entered = self.enter_traced(sample, size, timestep, trace)?;
+        self.leave_traced(entered, text, trace)
+    }
+
+    /// The part of an evaluation that sees no text: both branches of guidance have it in common.
+    pub(crate) fn enter(&self, sample: &[f32], size: [usize; 3], timestep: f32) -> Result<Entered<B>> {
+        self.enter_traced(sample, size, timestep, &mut |_, _| Ok(()))
+    }
+
+    /// The rest of an evaluation after [`enter`](Self::enter).
+    pub(crate) fn leave(&self, entered: Entered<B>, text: &TextContext<B>) -> Result<Vec<f32>> {
+        self.leave_traced(entered, text, &mut |_, _| Ok(()))
+    }
+
+    fn enter_traced(
+        &self,
+        sample: &[f32],
+        [frames, height, width]: [usize; 3],
+        timestep: f32,
+        trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
+    ) -> Result<Entered<B>> {
         let backend = &self.backend;
         let channels = self.config.in_channels;
         let elements = channels * frames * height * width;
@@ -121,29 +165,47 @@ impl<B: Backend> UNet3D<B> {
                 sample.len()
             )));
         }
-        // As diffusers: only sizes that do not halve evenly make the way up follow the skips' sizes.
-        let factor = 1 << (self.config.levels.len() - 1);
-        let fit_skips = height % factor != 0 || width % factor != 0;
+        let Some(first) = self.down_blocks.first() else {
+            return Err(EngineError::Request("the model has no levels".to_owned()));
+        };
         let time = backend.time_embedding(&self.time_embedding, timestep)?;
-        let mut texts = Texts::new(&text.texts);
         let shape = MapShape { frames, height, width, channels };
         let x = backend.upload(shape, to_channels_last(sample, shape))?;
         let x = backend.conv(&self.conv_in, &x, None)?;
         trace("conv_in", &x)?;
         let x = backend.temporal_transformer(&self.transformer_in, x)?;
         trace("transformer_in", &x)?;
-        let mut skips = vec![x];
+        let before_text = first.before_text(backend, &x, &time)?;
+        // As diffusers: only sizes that do not halve evenly make the way up follow the skips' sizes.
+        let factor = 1 << (self.config.levels.len() - 1);
+        let fit_skips = height % factor != 0 || width % factor != 0;
+        Ok(Entered { time: Arc::new(time), skip: Arc::new(x), before_text, fit_skips })
+    }
+
+    fn leave_traced(
+        &self,
+        entered: Entered<B>,
+        text: &TextContext<B>,
+        trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
+    ) -> Result<Vec<f32>> {
+        let backend = &self.backend;
+        let Entered { time, skip, before_text, fit_skips } = entered;
+        let mut texts = Texts::new(&text.texts);
+        let mut x = Arc::clone(&skip);
+        let mut skips = vec![skip];
+        let mut before_text = Some(before_text);
         for (i, block) in self.down_blocks.iter().enumerate() {
-            // There is always a last one: the vector starts with one map and only grows.
-            let Some(x) = skips.last() else { break };
-            let outputs = block.run(backend, x, &time, &mut texts)?;
-            skips.extend(outputs);
-            if let Some(x) = skips.last() {
-                trace(&format!("down_blocks.{i}"), x)?;
-            }
+            let start = match before_text.take() {
+                Some(start) => start,
+                None => block.before_text(backend, &x, &time)?,
+            };
+            x = block.with_text(backend, start, &time, &mut texts, &mut skips)?;
+            trace(&format!("down_blocks.{i}"), &x)?;
         }
-        let Some(x) = skips.last() else { return Err(EngineError::Request("the model has no levels".to_owned())) };
-        let mut x = self.mid_block.run(backend, x, &time, &mut texts)?;
+        let inner = self.mid_block.run(backend, &x, &time, &mut texts)?;
+        // So that the last skip ends with the layer that takes it.
+        drop(x);
+        let mut x = inner;
         trace("mid_block", &x)?;
         for (i, block) in self.up_blocks.iter().enumerate() {
             x = block.run(backend, x, &mut skips, &time, &mut texts, fit_skips)?;
