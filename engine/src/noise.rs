@@ -1,7 +1,9 @@
 //! Portable seeded noise: the same bits on every platform, and any element alone.
 //!
 //! Element `i` of a stream is a function of `(seed, stream, i)` only. The key is
-//! `SHA-256("infernet/noise/v1" || seed as 8 bytes LE || stream as 4 bytes LE)`; ChaCha20 (64-bit block counter, zero
+//! `SHA-256("infernet/noise/v1" || seed as 8 bytes LE || stream as 4 bytes LE)` for a seed that a person chose, and
+//! `SHA-256("infernet/noise/v2" || seed (32 bytes) || stream as 4 bytes LE)` for a job's, which must not be short enough to be
+//! hit on purpose; ChaCha20 (64-bit block counter, zero
 //! nonce) under that key gives sixteen 32-bit words per block, and each pair of words `(a, b)` two elements by the Box-Muller
 //! transform: with `u = (a + 1) / 2^32` and `v = b / 2^32`, the radius `sqrt(-2 ln u)` times `cos 2 pi v` and
 //! `sin 2 pi v`, computed in f64 with the `libm` crate and rounded to f32. Elements `16 j .. 16 j + 16` come from block `j`.
@@ -15,6 +17,7 @@ use sha2::{Digest, Sha256};
 /// Elements per ChaCha20 block.
 const BLOCK_ELEMENTS: u64 = 16;
 const DOMAIN: &[u8] = b"infernet/noise/v1";
+const WIDE_DOMAIN: &[u8] = b"infernet/noise/v2";
 
 /// What noise is for. Each use has a stream of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +46,18 @@ pub struct PortableNoise {
 impl PortableNoise {
     /// The stream of a seed.
     pub fn new(seed: u64, stream: NoiseStream) -> Self {
+        Self::keyed(DOMAIN, &seed.to_le_bytes(), stream)
+    }
+
+    /// The stream of a 256-bit seed.
+    pub fn from_wide_seed(seed: &[u8; 32], stream: NoiseStream) -> Self {
+        Self::keyed(WIDE_DOMAIN, seed, stream)
+    }
+
+    fn keyed(domain: &[u8], seed: &[u8], stream: NoiseStream) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(DOMAIN);
-        hasher.update(seed.to_le_bytes());
+        hasher.update(domain);
+        hasher.update(seed);
         hasher.update(stream.code().to_le_bytes());
         Self { key: hasher.finalize().into() }
     }
@@ -131,11 +143,20 @@ mod tests {
         assert_eq!(bits(0, NoiseStream::InitialLatent, 0), KNOWN[0]);
         assert_eq!(bits(42, NoiseStream::InitialLatent, 14), KNOWN[1]);
         assert_eq!(bits(u64::MAX, NoiseStream::Step(24), 1_000_003), KNOWN[2]);
+        let wide_bits = |seed: [u8; 32], stream, from| {
+            let mut out = [0.0_f32; 4];
+            PortableNoise::from_wide_seed(&seed, stream).fill(from, &mut out);
+            out.map(f32::to_bits)
+        };
+        assert_eq!(wide_bits(std::array::from_fn(|i| i as u8), NoiseStream::InitialLatent, 0), KNOWN[3]);
+        assert_eq!(wide_bits([0xff; 32], NoiseStream::Step(24), 30), KNOWN[4]);
     }
 
-    const KNOWN: [[u32; 4]; 3] = [
+    const KNOWN: [[u32; 4]; 5] = [
         [0x3f4f_7894, 0xbfd5_6b13, 0x3fad_d088, 0x3ec5_2496],
         [0x3fb2_c5aa, 0xbfec_3ce1, 0x3fb3_98b6, 0xbe0b_dda3],
         [0x3eaf_ccfe, 0x3fe0_ac2e, 0x3da1_dfb7, 0xbd11_bd77],
+        [0xbdc2_5d6d, 0xbfaa_bb7c, 0x3f13_4d6b, 0x4035_83cc],
+        [0xbf31_e43b, 0xbe64_f2a1, 0x3ec7_77d9, 0xbf07_7611],
     ];
 }

@@ -12,9 +12,13 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 mpmath.mp.dps = 40
 
 
-def element(seed: int, stream: int, index: int) -> float:
+def element(seed: int | bytes, stream: int, index: int) -> float:
     """Standard normal number `index` of a stream (0: initial latent, i + 1: step i), before rounding to f32."""
-    key = hashlib.sha256(b"infernet/noise/v1" + struct.pack("<QI", seed, stream)).digest()
+    if isinstance(seed, bytes):
+        head = b"infernet/noise/v2" + seed
+    else:
+        head = b"infernet/noise/v1" + struct.pack("<Q", seed)
+    key = hashlib.sha256(head + struct.pack("<I", stream)).digest()
     block, place = divmod(index, 16)
     nonce = struct.pack("<QQ", block, 0)
     words = struct.unpack("<16I", Cipher(algorithms.ChaCha20(key, nonce), None).encryptor().update(bytes(64)))
@@ -25,6 +29,6 @@ def element(seed: int, stream: int, index: int) -> float:
 
 
 if __name__ == "__main__":
-    for seed, stream, start in [(0, 0, 0), (42, 0, 14), (2**64 - 1, 25, 1_000_003)]:
+    for seed, stream, start in [(0, 0, 0), (42, 0, 14), (2**64 - 1, 25, 1_000_003), (bytes(range(32)), 0, 0), (b"\xff" * 32, 25, 30)]:
         bits = [struct.unpack("<I", struct.pack("<f", element(seed, stream, start + i)))[0] for i in range(4)]
-        print(seed, stream, start, "[" + ", ".join(f"0x{b:08x}" for b in bits) + "]")
+        print(seed.hex() if isinstance(seed, bytes) else seed, stream, start, "[" + ", ".join(f"0x{b:08x}" for b in bits) + "]")

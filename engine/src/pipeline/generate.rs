@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::elementwise::{guided_output, initial_state};
 use super::frames::to_rgb8;
 use super::model::{Branch, Denoiser, LatentShape, TextStates, VideoModel};
 use super::request::GenerateRequest;
@@ -102,9 +103,7 @@ pub fn generate(
         }
         None => PortableNoise::new(request.seed, NoiseStream::InitialLatent).vector(shape.elements()),
     };
-    let sigma = scheduler.init_noise_sigma();
-    let mut state: Vec<f32> = noise.iter().map(|&x| (f64::from(x) * sigma) as f32).collect();
-    model.precision().round(&mut state);
+    let mut state = initial_state(&noise, &scheduler, model.precision());
     if let Some(trace) = control.trace.as_deref_mut() {
         trace.push("noise", &dims, &noise);
     }
@@ -125,7 +124,7 @@ pub fn generate(
                 trace.push(format!("uncond_{step}"), &dims, unconditional);
             }
         }
-        let guided = guide(outputs, request.guidance);
+        let guided = guided_output(outputs.0, outputs.1.as_deref(), request.guidance);
         if let Some(at) = guided.iter().position(|x| !x.is_finite()) {
             return Err(EngineError::Request(format!(
                 "the model's output is not finite at step {step}, element {at}: {} overflows here; try another dtype, size or guidance",
@@ -169,14 +168,4 @@ fn evaluate(denoiser: &dyn Denoiser, input: &[f32], timestep: f64, guidance: boo
     }
     let (conditional, unconditional) = denoiser.evaluate_both(input, timestep)?;
     Ok((conditional, Some(unconditional)))
-}
-
-/// `unconditional + scale * (conditional - unconditional)`, in f32 without fused operations.
-fn guide((mut conditional, unconditional): Outputs, scale: f32) -> Vec<f32> {
-    if let Some(unconditional) = unconditional {
-        for (with, without) in conditional.iter_mut().zip(&unconditional) {
-            *with = without + scale * (*with - without);
-        }
-    }
-    conditional
 }

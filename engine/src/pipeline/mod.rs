@@ -1,5 +1,6 @@
 //! From a prompt to frames: text, noise, steps with classifier-free guidance, decoding.
 
+mod elementwise;
 mod frames;
 mod generate;
 mod loader;
@@ -9,6 +10,7 @@ mod request;
 mod trace;
 mod unet3d;
 
+pub use elementwise::{guided_output, initial_state};
 pub use generate::{Control, Generated, Progress, generate};
 pub use loader::{DeviceMemory, LoadOptions, TensorDevice, load};
 pub use memory::{check_memory, model_defaults};

@@ -11,6 +11,7 @@ use crate::models::config::ConfigFile;
 
 /// Training timesteps accepted at most.
 const MAX_TRAIN_TIMESTEPS: usize = 100_000;
+const DEFAULT_SOLVER_ORDER: usize = 2;
 
 /// A sampler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,7 +150,7 @@ impl Default for Json {
             rescale_betas_zero_snr: false,
             trained_betas: None,
             thresholding: false,
-            solver_order: 2,
+            solver_order: DEFAULT_SOLVER_ORDER,
             algorithm_type: "dpmsolver++".to_owned(),
             solver_type: "midpoint".to_owned(),
             lower_order_final: true,
@@ -219,35 +220,21 @@ impl SchedulerConfig {
         if let Some((field, _)) = unsupported.iter().find(|(_, set)| *set) {
             return Err(file.error(format!("`{field}` is set, which this engine does not support")));
         }
-        file.require((1..=MAX_TRAIN_TIMESTEPS).contains(&json.num_train_timesteps), || {
-            format!("`num_train_timesteps` is {}, expected 1 to {MAX_TRAIN_TIMESTEPS}", json.num_train_timesteps)
-        })?;
-        let (start, end) = (json.beta_start, json.beta_end);
-        file.require(start > 0.0 && start <= end && end < 1.0, || {
-            format!("betas from {start} to {end} are not between 0 and 1, rising")
-        })?;
         if kind == SchedulerKind::DpmSolverPlusPlus {
             file.require(json.algorithm_type == "dpmsolver++", || {
                 format!("`algorithm_type` is `{}`, expected dpmsolver++", json.algorithm_type)
-            })?;
-            file.require((1..=2).contains(&json.solver_order), || {
-                format!("`solver_order` is {}, expected 1 or 2", json.solver_order)
             })?;
         }
         file.require(json.interpolation_type == "linear", || {
             format!("`interpolation_type` is `{}`, expected linear", json.interpolation_type)
         })?;
         let clip = kind == SchedulerKind::Ddim && json.clip_sample.unwrap_or(true);
-        file.require(!clip || json.clip_sample_range > 0.0, || "`clip_sample_range` must be positive".to_owned())?;
         let prediction = named(&json.prediction_type).ok_or_else(|| parse("prediction_type", &json.prediction_type))?;
-        file.require(!(json.rescale_betas_zero_snr && kind == SchedulerKind::Ddim && prediction == PredictionType::Epsilon), || {
-            "`rescale_betas_zero_snr` needs `prediction_type` v_prediction: the first step has no signal to divide by".to_owned()
-        })?;
-        Ok(Self {
+        let config = Self {
             kind,
             train_timesteps: json.num_train_timesteps,
-            beta_start: start,
-            beta_end: end,
+            beta_start: json.beta_start,
+            beta_end: json.beta_end,
             beta_schedule: named(&json.beta_schedule).ok_or_else(|| parse("beta_schedule", &json.beta_schedule))?,
             prediction,
             spacing: named(spacing).ok_or_else(|| parse("timestep_spacing", spacing))?,
@@ -255,11 +242,53 @@ impl SchedulerConfig {
             set_alpha_to_one: json.set_alpha_to_one,
             clip_range: clip.then_some(json.clip_sample_range),
             zero_terminal_snr: json.rescale_betas_zero_snr,
-            solver_order: json.solver_order,
+            // Other samplers have none; the default keeps one encoding per sampler.
+            solver_order: if kind == SchedulerKind::DpmSolverPlusPlus {
+                json.solver_order
+            } else {
+                DEFAULT_SOLVER_ORDER
+            },
             solver_type: named(&json.solver_type).ok_or_else(|| parse("solver_type", &json.solver_type))?,
             lower_order_final: json.lower_order_final,
             euler_at_final: json.euler_at_final,
             final_sigma: named(final_sigma).ok_or_else(|| parse("final_sigmas_type", final_sigma))?,
+        };
+        config.check().map_err(|reason| file.error(reason))?;
+        Ok(config)
+    }
+
+    /// Checks the numbers, whether from a file or from the canonical encoding.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let require = |holds: bool, otherwise: &dyn Fn() -> String| if holds { Ok(()) } else { Err(otherwise()) };
+        require((1..=MAX_TRAIN_TIMESTEPS).contains(&self.train_timesteps), &|| {
+            format!("`num_train_timesteps` is {}, expected 1 to {MAX_TRAIN_TIMESTEPS}", self.train_timesteps)
+        })?;
+        require(self.steps_offset <= MAX_TRAIN_TIMESTEPS, &|| {
+            format!("`steps_offset` is {}, expected at most {MAX_TRAIN_TIMESTEPS}", self.steps_offset)
+        })?;
+        let (start, end) = (self.beta_start, self.beta_end);
+        require(start > 0.0 && start <= end && end < 1.0, &|| {
+            format!("betas from {start} to {end} are not between 0 and 1, rising")
+        })?;
+        let orders = if self.kind == SchedulerKind::DpmSolverPlusPlus {
+            1..=2
+        } else {
+            DEFAULT_SOLVER_ORDER..=DEFAULT_SOLVER_ORDER
+        };
+        require(orders.contains(&self.solver_order), &|| {
+            format!("`solver_order` is {}, expected {} to {}", self.solver_order, orders.start(), orders.end())
+        })?;
+        require(self.clip_range.is_none_or(|range| range > 0.0 && range.is_finite()), &|| {
+            "`clip_sample_range` must be positive".to_owned()
+        })?;
+        require(self.clip_range.is_none() || self.kind == SchedulerKind::Ddim, &|| {
+            format!("clean samples are clipped by DDIM only, not by {}", self.kind)
+        })?;
+        let no_signal =
+            self.zero_terminal_snr && self.kind == SchedulerKind::Ddim && self.prediction == PredictionType::Epsilon;
+        require(!no_signal, &|| {
+            "`rescale_betas_zero_snr` needs `prediction_type` v_prediction: the first step has no signal to divide by"
+                .to_owned()
         })
     }
 

@@ -6,6 +6,7 @@
 //! tables; everything after is f64 with libm's transcendental functions, rounded to f32 once per step.
 
 mod betas;
+mod canonical;
 mod config;
 mod scheduler;
 mod timesteps;
