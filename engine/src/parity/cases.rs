@@ -386,7 +386,7 @@ fn pipeline(folder: &Path, case: &Case, options: &LoadOptions) -> Result<Vec<Sta
         &mut Control {
             progress: &mut |_| {},
             cancelled: &AtomicBool::new(false),
-            trace: Some(&mut trace),
+            observer: Some(&mut trace),
             initial_latent: Some(golden.get_f32("noise")?.1),
         },
     )?;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::elementwise::{guided_output, initial_state};
 use super::frames::to_rgb8;
-use super::model::{Branch, Denoiser, LatentShape, TextStates, VideoModel};
+use super::model::{Branch, Denoiser, LatentShape, VideoModel};
+use super::observe::{Observer, Step};
 use super::request::GenerateRequest;
-use super::trace::Trace;
 use crate::error::{EngineError, Result};
 use crate::noise::{NoiseStream, PortableNoise};
 use crate::schedulers::{Previous, Scheduler, SchedulerConfig};
@@ -41,8 +41,8 @@ pub struct Control<'a> {
     pub progress: &'a mut dyn FnMut(Progress),
     /// Checked between evaluations.
     pub cancelled: &'a AtomicBool,
-    /// Collects intermediate tensors.
-    pub trace: Option<&'a mut Trace>,
+    /// Sees every intermediate tensor.
+    pub observer: Option<&'a mut dyn Observer>,
     /// Starts from this latent instead of the seed's, `(channels, frames, height, width)`.
     pub initial_latent: Option<Vec<f32>>,
 }
@@ -79,33 +79,28 @@ pub fn generate(
     request.check()?;
     let scheduler = Scheduler::new(scheduler.clone(), request.steps)?;
     let shape = model.latent_shape(request.width, request.height, request.frames)?;
-    let LatentShape { channels, frames, height, width } = shape;
-    let dims = [1, channels, frames, height, width];
+    let frames = shape.frames;
 
     (control.progress)(Progress::EncodingText);
     let conditional = model.encode_text(&request.prompt)?;
     let unconditional = if request.uses_guidance() { Some(model.encode_text(&request.negative_prompt)?) } else { None };
-    if let Some(trace) = control.trace.as_deref_mut() {
-        let text_dims = |text: &TextStates| [1, text.tokens.len(), text.width];
-        trace.push("text_cond", &text_dims(&conditional), &conditional.states);
-        if let Some(text) = &unconditional {
-            trace.push("text_uncond", &text_dims(text), &text.states);
-        }
+    if let Some(observer) = control.observer.as_deref_mut() {
+        observer.text(&conditional, unconditional.as_ref());
     }
 
     let noise = match control.initial_latent.take() {
         Some(latent) if latent.len() == shape.elements() => latent,
         Some(latent) => {
             return Err(EngineError::Request(format!(
-                "the given latent has {} values, this clip needs {dims:?}",
+                "the given latent has {} values, this clip needs {shape:?}",
                 latent.len()
             )));
         }
         None => PortableNoise::new(request.seed, NoiseStream::InitialLatent).vector(shape.elements()),
     };
     let mut state = initial_state(&noise, &scheduler, model.precision());
-    if let Some(trace) = control.trace.as_deref_mut() {
-        trace.push("noise", &dims, &noise);
+    if let Some(observer) = control.observer.as_deref_mut() {
+        observer.noise(&noise, shape);
     }
 
     let denoiser = model.denoiser(shape, &conditional, unconditional.as_ref())?;
@@ -117,12 +112,9 @@ pub fn generate(
         let step_start = Instant::now();
         let input = scheduler.scale_model_input(step, &state);
         let outputs = evaluate(denoiser.as_ref(), &input, scheduler.timestep(step), unconditional.is_some())?;
-        if let Some(trace) = control.trace.as_deref_mut() {
-            trace.push(format!("x_{step}"), &dims, &state);
-            trace.push(format!("cond_{step}"), &dims, &outputs.0);
-            if let Some(unconditional) = &outputs.1 {
-                trace.push(format!("uncond_{step}"), &dims, unconditional);
-            }
+        if let Some(observer) = control.observer.as_deref_mut() {
+            let (conditional, unconditional) = (&outputs.0, outputs.1.as_deref());
+            observer.step(Step { index: step, state: &state, conditional, unconditional });
         }
         let guided = guided_output(outputs.0, outputs.1.as_deref(), request.guidance);
         if let Some(at) = guided.iter().position(|x| !x.is_finite()) {
@@ -139,9 +131,8 @@ pub fn generate(
         (control.progress)(Progress::Step { done: step + 1, total: scheduler.steps(), seconds });
     }
     drop(denoiser);
-    if let Some(trace) = control.trace.as_deref_mut() {
-        trace.push(format!("x_{}", scheduler.steps()), &dims, &state);
-        trace.push("latents", &dims, &state);
+    if let Some(observer) = control.observer.as_deref_mut() {
+        observer.final_state(&state);
     }
 
     let mut pixels = Vec::with_capacity(frames * request.height * request.width * 3);
@@ -153,8 +144,8 @@ pub fn generate(
         pixels.extend(to_rgb8(&model.decode(&state, shape, first..last)?));
         (control.progress)(Progress::Decoding { done: last, total: frames });
     }
-    if let Some(trace) = control.trace.as_deref_mut() {
-        trace.push_u8("frames", &[frames, request.height, request.width, 3], &pixels);
+    if let Some(observer) = control.observer.as_deref_mut() {
+        observer.frames(&pixels, [frames, request.height, request.width]);
     }
     let prompt_truncated = conditional.truncated || unconditional.is_some_and(|text| text.truncated);
     Ok(Generated { frames: pixels, latents: state, shape, prompt_truncated, seconds: start.elapsed().as_secs_f64() })

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::model::{LatentShape, TextStates};
+use super::observe::{Observer, Step};
 use crate::error::{EngineError, Result};
 
 enum Values {
@@ -16,18 +18,53 @@ enum Values {
 #[derive(Default)]
 pub struct Trace {
     tensors: Vec<(String, Vec<usize>, Values)>,
+    latent: [usize; 5],
+    steps: usize,
+}
+
+impl Observer for Trace {
+    fn text(&mut self, conditional: &TextStates, unconditional: Option<&TextStates>) {
+        for (name, text) in [("text_cond", Some(conditional)), ("text_uncond", unconditional)] {
+            if let Some(text) = text {
+                self.push(name, &[1, text.tokens.len(), text.width], &text.states);
+            }
+        }
+    }
+
+    fn noise(&mut self, noise: &[f32], shape: LatentShape) {
+        self.latent = [1, shape.channels, shape.frames, shape.height, shape.width];
+        self.push_latent("noise", noise);
+    }
+
+    fn step(&mut self, step: Step<'_>) {
+        self.steps = step.index + 1;
+        self.push_latent(format!("x_{}", step.index), step.state);
+        self.push_latent(format!("cond_{}", step.index), step.conditional);
+        if let Some(unconditional) = step.unconditional {
+            self.push_latent(format!("uncond_{}", step.index), unconditional);
+        }
+    }
+
+    fn final_state(&mut self, state: &[f32]) {
+        self.push_latent(format!("x_{}", self.steps), state);
+        self.push_latent("latents", state);
+    }
+
+    fn frames(&mut self, pixels: &[u8], [frames, height, width]: [usize; 3]) {
+        self.tensors.push(("frames".to_owned(), vec![frames, height, width, 3], Values::U8(pixels.to_vec())));
+    }
 }
 
 impl Trace {
-    /// Adds f32 values.
-    pub(crate) fn push(&mut self, name: impl Into<String>, shape: &[usize], values: &[f32]) {
-        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        self.tensors.push((name.into(), shape.to_vec(), Values::F32(bytes)));
+    fn push_latent(&mut self, name: impl Into<String>, values: &[f32]) {
+        let shape = self.latent;
+        self.push(name, &shape, values);
     }
 
-    /// Adds bytes.
-    pub(crate) fn push_u8(&mut self, name: impl Into<String>, shape: &[usize], values: &[u8]) {
-        self.tensors.push((name.into(), shape.to_vec(), Values::U8(values.to_vec())));
+    /// Adds f32 values.
+    fn push(&mut self, name: impl Into<String>, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.tensors.push((name.into(), shape.to_vec(), Values::F32(bytes)));
     }
 
     /// The f32 values of a tensor.

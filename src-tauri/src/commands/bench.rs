@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
         Box::new(|| {
             let cancelled = AtomicBool::new(false);
             let mut control =
-                Control { progress: &mut |_| {}, cancelled: &cancelled, trace: None, initial_latent: None };
+                Control { progress: &mut |_| {}, cancelled: &cancelled, observer: None, initial_latent: None };
             generate(model.as_ref(), &scheduler, &request, &mut control)?;
             Ok(())
         })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use infernet_engine::pipeline::{
-    Control, GenerateRequest, Generated, Progress, Trace, check_memory, generate, read_tensor,
+    Control, GenerateRequest, Generated, Observer, Progress, Trace, check_memory, generate, read_tensor,
 };
 use infernet_engine::video::{self, Clip, gif, mp4, png, write_atomically};
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         &mut Control {
             progress: &mut |progress| bars.show(progress),
             cancelled: &interrupted,
-            trace: trace.as_mut(),
+            observer: trace.as_mut().map(|trace| trace as &mut dyn Observer),
             initial_latent,
         },
     );
