@@ -100,7 +100,7 @@ impl SchedulerConfig {
     }
 }
 
-fn code<T: PartialEq>(all: &[T], value: T) -> u8 {
+fn code<T: Copy + PartialEq>(all: &[T], value: T) -> u8 {
     // The tables list every variant.
     all.iter().position(|known| *known == value).map_or(0, |index| index as u8 + 1)
 }
