@@ -154,7 +154,7 @@ const RUNS: &[Case] = &[
             let mut opening = world.opening.clone();
             opening.prompt = "a blue square".to_owned();
             let text = model.prepare(&world.job, &opening).unwrap();
-            world.run_from(&mut model, text, world.first_state(), |_, _, made| made)
+            world.run_from(&mut model, text, &world.first_state(), |_, _, made| made)
         }),
         caught: Check::TextEmbeddings,
     },
@@ -166,7 +166,7 @@ const RUNS: &[Case] = &[
             let mut opening = world.opening.clone();
             opening.prompt = "a blue square".to_owned();
             model.prepare(&world.job, &opening).unwrap();
-            world.run_from(&mut model, text, world.first_state(), |_, _, made| made)
+            world.run_from(&mut model, text, &world.first_state(), |_, _, made| made)
         }),
         caught: Check::ModelOutput,
     },
@@ -176,7 +176,7 @@ const RUNS: &[Case] = &[
             let old = World::new(&Options { number: 77, ..Options::default() });
             let mut model = Fake::exact();
             let text = model.prepare(&world.job, &world.opening).unwrap();
-            world.run_from(&mut model, text, old.first_state(), |_, _, made| made)
+            world.run_from(&mut model, text, &old.first_state(), |_, _, made| made)
         }),
         caught: Check::InitialNoise,
     },
@@ -187,7 +187,7 @@ const RUNS: &[Case] = &[
             let text = model.prepare(&world.job, &world.opening).unwrap();
             let mut first = world.first_state();
             first.bytes[20] ^= 1;
-            world.run_from(&mut model, text, first, |_, _, made| made)
+            world.run_from(&mut model, text, &first, |_, _, made| made)
         }),
         caught: Check::InitialNoise,
     },
@@ -199,7 +199,7 @@ const RUNS: &[Case] = &[
             let old = World::new(&Options { number: 78, ..Options::default() });
             let mut model = Fake::exact();
             let text = model.prepare(&world.job, &world.opening).unwrap();
-            let other = world.run_from(&mut model, text, old.first_state(), |_, _, made| made);
+            let other = world.run_from(&mut model, text, &old.first_state(), |_, _, made| made);
             evidence.steps.splice(2.., other.steps[2..].iter().cloned());
             evidence.final_state = other.final_state;
             finish(world, evidence)

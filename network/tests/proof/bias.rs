@@ -15,7 +15,7 @@ fn after_audits(miner: impl Fn(u64) -> Fake, jobs: u64) -> BiasReport {
         let text = Fake::exact().prepare(&world.job, &world.opening).unwrap();
         let mut model = miner(number);
         model.prepare(&world.job, &world.opening).unwrap();
-        let evidence = world.run_from(&mut model, text, world.first_state(), |_, _, made| made);
+        let evidence = world.run_from(&mut model, text, &world.first_state(), |_, _, made| made);
         let bundle = world.bundle(&world.commit(evidence));
         let audit = audit(&bundle, &world.tolerances, &mut Fake::exact()).unwrap();
         assert!(audit.verdict.accepted(), "{:?}", audit.verdict.failure());

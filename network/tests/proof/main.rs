@@ -10,5 +10,6 @@ mod groups;
 mod honest;
 mod monte_carlo;
 mod validators;
+mod vectors;
 mod weak;
 mod world;

@@ -165,7 +165,7 @@ impl World {
     pub(crate) fn run_with(&self, mut outputs: impl FnMut(u32, &[f32], StepOutputs) -> StepOutputs) -> Evidence {
         let mut model = Fake::exact();
         let text = model.prepare(&self.job, &self.opening).unwrap();
-        self.run_from(&mut model, text, self.first_state(), |step, state, honest| outputs(step, state, honest))
+        self.run_from(&mut model, text, &self.first_state(), |step, state, honest| outputs(step, state, honest))
     }
 
     pub(crate) fn first_state(&self) -> Tensor {
@@ -176,7 +176,7 @@ impl World {
         &self,
         model: &mut Fake,
         text: TextEmbeddings,
-        first: Tensor,
+        first: &Tensor,
         mut outputs: impl FnMut(u32, &[f32], StepOutputs) -> StepOutputs,
     ) -> Evidence {
         let (job, dims) = (&self.job, self.job.latent_dims());
