@@ -1,0 +1,11 @@
+//! InferNet's network.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`proof`] | proof of inference: commit to a run, open what is drawn, judge it by running parts of it again |
+//!
+//! Invariants of [`proof`]: no input or output, no clock, no randomness of its own; times, keys and nonces are passed in.
+//! Decoders accept the canonical form alone and never hold more memory than a bound that follows from their input's
+//! length. `docs/PROTOCOL.md` is the protocol as built; `docs/vectors/` are its known answers. This folder is `network/`.
+
+pub mod proof;
