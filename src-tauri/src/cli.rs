@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// 32 bytes in hexadecimal digits.
+fn bytes32(text: &str) -> Result<[u8; 32], String> {
+    let expected = || format!("expected 64 hexadecimal digits, found {} characters", text.chars().count());
+    infernet_network::proof::Digest::from_hex(text).map(|digest| digest.0).ok_or_else(expected)
+}
+
 /// Verifiable text-to-video generation on idle gaming PCs.
 #[derive(Parser)]
 #[command(name = "infernet", version, about, max_term_width = 110)]
@@ -31,6 +37,12 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Time the engine on this machine
     Bench(BenchArgs),
+    /// Open what a committed run must show, as a bundle that anyone can verify
+    Reveal(RevealArgs),
+    /// Run parts of a committed run again and say whether it was honest (exit code 0 accepted, 3 rejected)
+    Verify(VerifyArgs),
+    /// Measure how far honest machines are apart, and write the bounds that audits use into the model's folder
+    Calibrate(CalibrateArgs),
     /// Check the engine against tensors that diffusers and transformers computed (made by tools/reference)
     Parity(ParityArgs),
     /// Internal: print what this process sees of the devices
@@ -46,11 +58,21 @@ pub(crate) struct JsonArgs {
 }
 
 /// Number formats for activations and states.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dtype {
     F32,
     F16,
     Bf16,
+}
+
+impl From<Dtype> for infernet_engine::pipeline::Precision {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -114,7 +136,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long)]
     pub(crate) scheduler: Option<String>,
     /// Seed of the initial noise [default: random, printed]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "prove")]
     pub(crate) seed: Option<u64>,
     /// Clip to write (H.264 MP4) [default: a name made from prompt and seed, in this folder]
     #[arg(long, value_name = "FILE")]
@@ -129,8 +151,14 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
     /// Start from tensor `noise` of this safetensors file instead of the seed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "prove")]
     pub(crate) noise: Option<PathBuf>,
+    /// Also commit to every step, and write what proves the run (private: it holds the keys) into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prove: Option<PathBuf>,
+    /// The validator's challenge, 32 bytes in hex, which decides the noise [default: random]
+    #[arg(long, value_name = "HEX", requires = "prove", value_parser = bytes32)]
+    pub(crate) challenge: Option<[u8; 32]>,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
@@ -244,6 +272,66 @@ pub(crate) struct ParityArgs {
     pub(crate) folders: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RevealArgs {
+    /// The file that `generate --prove` wrote
+    pub(crate) proof: PathBuf,
+    /// The validator's nonce, 32 bytes in hex, which draws what is opened [default: random]
+    #[arg(long, value_name = "HEX", value_parser = bytes32)]
+    pub(crate) nonce: Option<[u8; 32]>,
+    /// Trust in the miner per mille: the more, the fewer steps are drawn
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) trust: u32,
+    /// The model of the run, which has the bounds: a model's id or a diffusers folder
+    #[arg(long, default_value = "starter", value_name = "ID|FOLDER")]
+    pub(crate) model: String,
+    /// Bundle to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Replace the bundle if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// The bundle
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Make only the checks that need no model
+    #[arg(long)]
+    pub(crate) structure_only: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CalibrateArgs {
+    /// A model's id or a diffusers folder
+    #[arg(long, default_value = "starter", value_name = "ID|FOLDER")]
+    pub(crate) model: String,
+    /// Number formats to measure, each against each
+    #[arg(long, value_delimiter = ',', default_values = ["f32", "f16", "bf16"])]
+    pub(crate) dtypes: Vec<Dtype>,
+    /// Honest runs per number format
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) runs: u16,
+    #[command(flatten)]
+    pub(crate) size: SizeArgs,
+    /// Print the bounds, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

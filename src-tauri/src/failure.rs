@@ -6,6 +6,7 @@ use infernet_engine::EngineError;
 use infernet_engine::devices::{ChooseError, DevicePreferenceError};
 use infernet_engine::quality::QualityError;
 use infernet_engine::store::StoreError;
+use infernet_network::inference::RunError;
 
 /// A failure with its exit code.
 #[derive(Debug)]
@@ -95,6 +96,15 @@ impl From<infernet_engine::video::Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Failure::Failed(error.into())
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Engine(error) => error.into(),
+            error => Failure::Input(error.into()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod interrupt;
 mod output;
 mod paths;
 mod progress;
+mod proof_file;
 mod worker;
 
 use std::process::ExitCode;

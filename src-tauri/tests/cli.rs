@@ -361,3 +361,110 @@ fn parity_with_the_reference_can_be_checked_by_anyone() {
     std::fs::create_dir(here.path("empty")).unwrap();
     here.fails(&["parity", "empty"], 2, "python -m reference");
 }
+
+const CHALLENGE: &str = "abababababababababababababababababababababababababababababababab";
+const NONCE: &str = "1717171717171717171717171717171717171717171717171717171717171717";
+
+/// A committed run of the tiny model, with bounds for it; returns the arguments that name the model.
+fn committed(here: &Workplace) -> [String; 2] {
+    let model = tiny_model(here, "tiny").display().to_string();
+    let arguments = ["--model".to_owned(), model.clone()];
+    here.json(&[
+        "calibrate",
+        "--model",
+        &model,
+        "--dtypes",
+        "f32",
+        "--runs",
+        "1",
+        "--steps",
+        "6",
+        "--frames",
+        "3",
+        "--width",
+        "16",
+        "--height",
+        "16",
+        "--json",
+    ]);
+    let report = here.json(&[
+        "generate",
+        "a prompt",
+        "--model",
+        &model,
+        "--steps",
+        "6",
+        "--frames",
+        "3",
+        "--width",
+        "16",
+        "--height",
+        "16",
+        "--guidance",
+        "4",
+        "--prove",
+        "run.proof",
+        "--challenge",
+        CHALLENGE,
+        "--out",
+        "clip.mp4",
+        "--json",
+    ]);
+    assert_eq!(report["proof"]["challenge"], CHALLENGE);
+    // Steps, the final state, frames, clip, text.
+    assert_eq!(report["proof"]["leaves"], 6 + 1 + 3 + 1 + 1);
+    assert_eq!(report["seed"], Value::Null);
+    arguments
+}
+
+#[test]
+fn a_run_can_be_committed_revealed_and_verified_by_hand() {
+    let here = Workplace::new();
+    let [flag, model] = committed(&here);
+    let reveal = here.json(&["reveal", "run.proof", "--nonce", NONCE, &flag, &model, "--out", "a.bundle", "--json"]);
+    assert_eq!(reveal["nonce"], NONCE);
+    let verdict = here.json(&["verify", "--bundle", "a.bundle", &flag, &model, "--json"]);
+    assert_eq!(verdict["accepted"], true);
+    assert_eq!(verdict["failed_check"], Value::Null);
+    let checks = verdict["checks"].as_array().unwrap();
+    let measured = checks.iter().filter(|check| check["name"] == "model_output").collect::<Vec<_>>();
+    assert!(!measured.is_empty());
+    // The same kernels: not one bit of difference.
+    assert!(measured.iter().all(|check| check["error"] == 0.0 && check["bound"].as_f64().unwrap() > 0.0), "{verdict}");
+    // The same nonce opens the same leaves, another one others.
+    let again = here.json(&["reveal", "run.proof", "--nonce", NONCE, &flag, &model, "--out", "b.bundle", "--json"]);
+    assert_eq!(again["opened_leaves"], reveal["opened_leaves"]);
+    here.fails(&["reveal", "run.proof", "--nonce", NONCE, &flag, &model, "--out", "b.bundle"], 2, "--force");
+    here.fails(&["reveal", "run.proof", "--nonce", "17", &flag, &model, "--out", "c.bundle"], 2, "64 hexadecimal");
+    here.fails(&["reveal", "clip.mp4", &flag, &model, "--out", "c.bundle"], 2, "generate --prove");
+}
+
+#[test]
+fn a_bundle_that_was_touched_is_rejected_or_refused() {
+    let here = Workplace::new();
+    let [flag, model] = committed(&here);
+    here.json(&["reveal", "run.proof", "--nonce", NONCE, &flag, &model, "--out", "a.bundle", "--json"]);
+    let bundle = std::fs::read(here.path("a.bundle")).unwrap();
+    let verify = |bytes: &[u8]| {
+        std::fs::write(here.path("bad.bundle"), bytes).unwrap();
+        let output = here.infernet(&["verify", "--bundle", "bad.bundle", &flag, &model, "--json"]);
+        let verdict: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        (output.status.code(), verdict.map(|verdict| verdict["failed_check"].clone()))
+    };
+    // The clip is the end of a bundle.
+    let mut other_clip = bundle.clone();
+    let last = other_clip.len() - 1;
+    other_clip[last] ^= 1;
+    assert_eq!(verify(&other_clip), (Some(3), Some(Value::from("clip_delivery"))));
+    // A bit anywhere: never accepted, never a crash.
+    for at in (0..bundle.len()).step_by(bundle.len() / 40) {
+        let mut bytes = bundle.clone();
+        bytes[at] ^= 0x10;
+        let (code, _) = verify(&bytes);
+        assert!(matches!(code, Some(2 | 3)), "bit at {at}: {code:?}");
+    }
+    assert_eq!(verify(&bundle[..bundle.len() / 2]).0, Some(2));
+    assert_eq!(verify(b"").0, Some(2));
+    // Another model's bounds do not fit, and say so.
+    here.fails(&["verify", "--bundle", "a.bundle"], 2, "calibrate");
+}

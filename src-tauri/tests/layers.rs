@@ -7,7 +7,8 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("infernet-engine", &[]),
     ("infernet-network", &["infernet-engine"]),
-    ("infernet", &["infernet-engine", "infernet-network"]),
+    ("infernet-adversary", &["infernet-engine", "infernet-network"]),
+    ("infernet", &["infernet-adversary", "infernet-engine", "infernet-network"]),
 ];
 
 #[test]

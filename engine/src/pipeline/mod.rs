@@ -12,6 +12,7 @@ mod trace;
 mod unet3d;
 
 pub use elementwise::{guided_output, initial_state};
+pub use frames::to_rgb8;
 pub use generate::{Control, Generated, Progress, generate};
 pub use loader::{DeviceMemory, LoadOptions, TensorDevice, load};
 pub use memory::{check_memory, model_defaults};

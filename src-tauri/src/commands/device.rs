@@ -7,7 +7,7 @@ use infernet_engine::pipeline::{LoadOptions, Precision, TensorDevice};
 use serde::Serialize;
 
 use super::devices;
-use crate::cli::{ComputeArgs, Dtype};
+use crate::cli::ComputeArgs;
 use crate::failure::{Failure, Result};
 use crate::worker::{self, Worker};
 
@@ -77,9 +77,7 @@ fn options(arguments: &ComputeArgs, device: TensorDevice) -> LoadOptions {
     let precision = match arguments.dtype {
         None if on_cpu => Precision::F32,
         None => Precision::F16,
-        Some(Dtype::F32) => Precision::F32,
-        Some(Dtype::F16) => Precision::F16,
-        Some(Dtype::Bf16) => Precision::Bf16,
+        Some(dtype) => dtype.into(),
     };
     LoadOptions { device, precision, threads: arguments.threads.map(usize::from) }
 }

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use infernet_engine::pipeline::{
-    Control, GenerateRequest, Generated, Observer, Progress, Trace, check_memory, generate, read_tensor,
+    Control, GenerateRequest, Generated, LatentShape, Observer, Progress, Step, TextStates, Trace, check_memory,
+    generate, read_tensor,
 };
 use infernet_engine::video::{self, Clip, gif, mp4, png, write_atomically};
 use serde::Serialize;
 
+use super::commit::{Commit, ProofReport};
 use super::device::{self, Choice, DeviceUse};
 use super::loaded::{self, Found};
 use crate::cli::GenerateArgs;
@@ -26,12 +28,15 @@ struct Report {
     width: usize,
     height: usize,
     fps: f64,
-    seed: u64,
+    /// `None` where a challenge decides the noise.
+    seed: Option<u64>,
     steps: usize,
     seconds: f64,
     model_digest: String,
     #[serde(flatten)]
     device: DeviceUse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofReport>,
 }
 
 pub(super) fn run(arguments: &GenerateArgs) -> Result {
@@ -44,7 +49,8 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
     let request = request(arguments, &found);
     request.check()?;
     let frames_per_second = arguments.fps.unwrap_or(found.defaults.frames_per_second);
-    video::FrameRate::nearest(frames_per_second).map_err(|error| Failure::input(format!("--fps: {error}")))?;
+    let frame_rate =
+        video::FrameRate::nearest(frames_per_second).map_err(|error| Failure::input(format!("--fps: {error}")))?;
     if request.prompt.trim().is_empty() {
         eprintln!("warning: the prompt is empty; the model makes whatever it likes");
     }
@@ -59,6 +65,20 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
     let model = found.load(&options)?;
     let mut trace = arguments.trace.is_some().then(Trace::default);
     let mut bars = Bars::new(arguments.json);
+    let mut commit = match arguments.prove {
+        Some(_) => Some(Commit::new(&found, model.as_ref(), &request, &scheduler, frame_rate, arguments.challenge)?),
+        None => None,
+    };
+    let initial_latent = commit.as_ref().map(Commit::noise).or(initial_latent);
+    let mut observers = Observers(
+        [
+            trace.as_mut().map(|trace| trace as &mut dyn Observer),
+            commit.as_mut().map(|commit| commit.recorder() as &mut dyn Observer),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    );
     let result = generate(
         model.as_ref(),
         &scheduler,
@@ -66,7 +86,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         &mut Control {
             progress: &mut |progress| bars.show(progress),
             cancelled: &interrupted,
-            observer: trace.as_mut().map(|trace| trace as &mut dyn Observer),
+            observer: Some(&mut observers),
             initial_latent,
         },
     );
@@ -75,31 +95,46 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
     if generated.prompt_truncated {
         eprintln!("warning: the prompt is longer than the model reads; its end was cut off");
     }
-    write(arguments, &clip_path, &request, frames_per_second, generated, trace)?;
+    let mp4 = write(arguments, &clip_path, &request, frames_per_second, generated, trace)?;
+    let proof = match (commit, &arguments.prove) {
+        (Some(commit), Some(path)) => Some(commit.finish(mp4, path)?),
+        _ => None,
+    };
     let report = Report {
         clip: clip_path,
         frames: request.frames,
         width: request.width,
         height: request.height,
         fps: frames_per_second,
-        seed: request.seed,
+        seed: arguments.prove.is_none().then_some(request.seed),
         steps: request.steps,
         seconds: start.elapsed().as_secs_f64(),
         model_digest: found.digest()?,
         device: DeviceUse::now(&options)?,
+        proof,
     };
     if arguments.json {
         return output::json(&report);
     }
+    let seed = report.seed.map_or_else(|| "noise of the challenge".to_owned(), |seed| format!("seed {seed}"));
     output::line(&format!(
-        "{}: {} frames of {}x{}, seed {}, {:.1} s",
+        "{}: {} frames of {}x{}, {seed}, {:.1} s",
         report.clip.display(),
         report.frames,
         report.width,
         report.height,
-        report.seed,
         report.seconds
-    ))
+    ))?;
+    match &report.proof {
+        Some(proof) => output::line(&format!(
+            "{}: committed to {} leaves, root {}; keep it private and open it with: infernet reveal {} --out BUNDLE",
+            proof.file.display(),
+            proof.leaves,
+            proof.root,
+            proof.file.display()
+        )),
+        None => Ok(()),
+    }
 }
 
 fn request(arguments: &GenerateArgs, found: &Found) -> GenerateRequest {
@@ -129,7 +164,7 @@ fn default_name(request: &GenerateRequest) -> PathBuf {
 
 /// Refuses before the work what could not be written after it.
 fn check_outputs(arguments: &GenerateArgs, clip: &Path) -> Result {
-    let files = [Some(clip), arguments.gif.as_deref(), arguments.trace.as_deref()];
+    let files = [Some(clip), arguments.gif.as_deref(), arguments.trace.as_deref(), arguments.prove.as_deref()];
     for path in files.into_iter().flatten() {
         if path.is_dir() {
             return Err(Failure::input(format!("{} is a folder; name a file", path.display())));
@@ -162,6 +197,7 @@ fn check_folder(path: &Path) -> Result {
     })
 }
 
+/// Writes what was asked for; returns the MP4 file's bytes.
 fn write(
     arguments: &GenerateArgs,
     clip_path: &Path,
@@ -169,9 +205,10 @@ fn write(
     frames_per_second: f64,
     generated: Generated,
     trace: Option<Trace>,
-) -> Result {
+) -> Result<Vec<u8>> {
     let clip = Clip::new(request.width as u32, request.height as u32, frames_per_second, generated.frames)?;
-    write_atomically(clip_path, &mp4::encode(&clip, &mp4::EncodeOptions::default())?)?;
+    let file = mp4::encode(&clip, &mp4::EncodeOptions::default())?;
+    write_atomically(clip_path, &file)?;
     if let Some(path) = &arguments.gif {
         write_atomically(path, &gif::encode(&clip, &gif::GifOptions::default())?)?;
     }
@@ -188,7 +225,28 @@ fn write(
         ]);
         write_atomically(path, &trace.to_safetensors(metadata)?)?;
     }
-    Ok(())
+    Ok(file)
+}
+
+/// Several observers of one run.
+struct Observers<'a>(Vec<&'a mut dyn Observer>);
+
+impl Observer for Observers<'_> {
+    fn text(&mut self, conditional: &TextStates, unconditional: Option<&TextStates>) {
+        self.0.iter_mut().for_each(|observer| observer.text(conditional, unconditional));
+    }
+    fn noise(&mut self, noise: &[f32], shape: LatentShape) {
+        self.0.iter_mut().for_each(|observer| observer.noise(noise, shape));
+    }
+    fn step(&mut self, step: Step<'_>) {
+        self.0.iter_mut().for_each(|observer| observer.step(step));
+    }
+    fn final_state(&mut self, state: &[f32]) {
+        self.0.iter_mut().for_each(|observer| observer.final_state(state));
+    }
+    fn frames(&mut self, pixels: &[u8], size: [usize; 3]) {
+        self.0.iter_mut().for_each(|observer| observer.frames(pixels, size));
+    }
 }
 
 /// The bar of the stage that runs.

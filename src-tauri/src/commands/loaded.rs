@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use infernet_engine::pipeline::{GenerateRequest, LoadOptions, ModelDefaults, VideoModel, load, model_defaults};
+use infernet_engine::pipeline::{
+    GenerateRequest, LoadOptions, ModelDefaults, Precision, VideoModel, load, model_defaults,
+};
 use infernet_engine::schedulers::{SchedulerConfig, SchedulerKind};
 use infernet_engine::store::{Cancel, ModelDir, ModelStore};
+
+use infernet_network::proof::Digest;
 
 use crate::cli::SizeArgs;
 use crate::failure::Result;
@@ -65,6 +69,11 @@ impl Found {
             guidance: defaults.guidance,
             seed: 0,
         }
+    }
+
+    /// The digest a proof names, for who runs the model in a number format.
+    pub(super) fn proof_digest(&self, precision: Precision) -> Result<Digest> {
+        Ok(Digest(self.store.model_digest(&self.dir, precision.name(), "none", &Cancel::new())?))
     }
 
     /// The model's digest, in hex.

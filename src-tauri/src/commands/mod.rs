@@ -1,13 +1,19 @@
 //! One file per subcommand.
 
 mod bench;
+mod bounds;
+mod calibrate;
+mod commit;
 mod device;
 mod devices;
+mod exchange;
 mod generate;
 mod loaded;
 mod model;
 mod parity;
+mod reveal;
 mod score;
+mod verify;
 
 use crate::cli::Command;
 use crate::failure::Result;
@@ -20,6 +26,9 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Model(command) => model::run(command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Reveal(arguments) => reveal::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Parity(arguments) => parity::run(&arguments),
         Command::ProbeDevices => devices::print_probe(),
     }
