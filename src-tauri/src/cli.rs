@@ -1,8 +1,12 @@
 //! Arguments.
 
+mod economics;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use economics::*;
 
 /// Verifiable text-to-video generation on idle gaming PCs.
 #[derive(Parser)]
@@ -31,6 +35,9 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Time the engine on this machine
     Bench(BenchArgs),
+    /// Is cheating rational, what must be staked and deposited, what does a clip cost
+    #[command(subcommand)]
+    Economics(Box<EconomicsCommand>),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,

@@ -7,6 +7,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod files;
 mod interrupt;
 mod output;
 mod paths;

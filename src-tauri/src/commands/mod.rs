@@ -3,6 +3,7 @@
 mod bench;
 mod device;
 mod devices;
+mod economics;
 mod generate;
 mod loaded;
 mod model;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Model(command) => model::run(command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Economics(command) => economics::run(&command),
         Command::ProbeDevices => devices::print_probe(),
     }
 }
