@@ -1,8 +1,12 @@
 //! Arguments.
 
+mod economics;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use economics::*;
 
 /// 32 bytes in hexadecimal digits.
 fn bytes32(text: &str) -> Result<[u8; 32], String> {
@@ -43,8 +47,13 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Measure how far honest machines are apart, and write the bounds that audits use into the model's folder
     Calibrate(CalibrateArgs),
+    /// Run honest and cheating miners, audit them many times, and show what is caught
+    AttackBench(AttackBenchArgs),
     /// Check the engine against tensors that diffusers and transformers computed (made by tools/reference)
     Parity(ParityArgs),
+    /// Is cheating rational, what must be staked and deposited, what does a clip cost
+    #[command(subcommand)]
+    Economics(Box<EconomicsCommand>),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,
@@ -332,6 +341,42 @@ pub(crate) struct CalibrateArgs {
     /// Print the bounds, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct AttackBenchArgs {
+    /// A model's id or a diffusers folder, with bounds (`infernet calibrate`)
+    #[arg(long, default_value = "starter", value_name = "ID|FOLDER")]
+    pub(crate) model: String,
+    /// Attacks by name [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) attacks: Vec<String>,
+    /// Runs of every attack, each under another challenge
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) runs: u16,
+    /// Audits of every run, each with another nonce
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) audits: u32,
+    /// Audits of honest runs, shared out over the pairs of number formats
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) honest_audits: u32,
+    /// Number formats of honest miners and validators
+    #[arg(long, value_delimiter = ',', default_values = ["f32"])]
+    pub(crate) dtypes: Vec<Dtype>,
+    /// Trust in the miner per mille: the more, the fewer steps are checked
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) trust: u32,
+    /// Sampler: ddim, dpm++ or euler [default: the model's]
+    #[arg(long)]
+    pub(crate) scheduler: Option<String>,
+    #[command(flatten)]
+    pub(crate) size: SizeArgs,
+    /// Number that keys, nonces and challenges follow from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use infernet_economics::EconomicsError;
 use infernet_engine::EngineError;
 use infernet_engine::devices::{ChooseError, DevicePreferenceError};
 use infernet_engine::quality::QualityError;
@@ -84,6 +85,12 @@ impl From<DevicePreferenceError> for Failure {
 impl From<QualityError> for Failure {
     fn from(error: QualityError) -> Self {
         Failure::Input(error.into())
+    }
+}
+
+impl From<EconomicsError> for Failure {
+    fn from(error: EconomicsError) -> Self {
+        Failure::Input(anyhow::Error::msg(format!("{error}\n  {} ({})", error.next_step(), error.code())))
     }
 }
 

@@ -10,6 +10,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod files;
 mod interrupt;
 mod output;
 mod paths;

@@ -5,10 +5,11 @@ use std::process::Command;
 
 /// For every crate, those of ours that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("infernet-economics", &[]),
     ("infernet-engine", &[]),
     ("infernet-network", &["infernet-engine"]),
     ("infernet-adversary", &["infernet-engine", "infernet-network"]),
-    ("infernet", &["infernet-adversary", "infernet-engine", "infernet-network"]),
+    ("infernet", &["infernet-adversary", "infernet-economics", "infernet-engine", "infernet-network"]),
 ];
 
 #[test]

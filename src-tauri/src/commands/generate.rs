@@ -16,6 +16,7 @@ use super::device::{self, Choice, DeviceUse};
 use super::loaded::{self, Found};
 use crate::cli::GenerateArgs;
 use crate::failure::{Failure, Result};
+use crate::files::{check_folder, check_new_file};
 use crate::{interrupt, output, progress};
 
 /// Longest part of a prompt in a file name.
@@ -166,13 +167,7 @@ fn default_name(request: &GenerateRequest) -> PathBuf {
 fn check_outputs(arguments: &GenerateArgs, clip: &Path) -> Result {
     let files = [Some(clip), arguments.gif.as_deref(), arguments.trace.as_deref(), arguments.prove.as_deref()];
     for path in files.into_iter().flatten() {
-        if path.is_dir() {
-            return Err(Failure::input(format!("{} is a folder; name a file", path.display())));
-        }
-        if path.exists() && !arguments.force {
-            return Err(Failure::input(format!("{} exists; choose another name or add --force", path.display())));
-        }
-        check_folder(path)?;
+        check_new_file(path, arguments.force)?;
     }
     if let Some(folder) = &arguments.frames_dir {
         if folder.exists() {
@@ -181,20 +176,6 @@ fn check_outputs(arguments: &GenerateArgs, clip: &Path) -> Result {
         check_folder(folder)?;
     }
     Ok(())
-}
-
-/// The folder that holds `path` must exist and take new files.
-fn check_folder(path: &Path) -> Result {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(Failure::input(format!("the folder {} does not exist; create it first", folder.display())));
-    }
-    tempfile::tempfile_in(folder).map(drop).map_err(|error| {
-        Failure::input(format!("can't write into {}: {error}; choose another folder", folder.display()))
-    })
 }
 
 /// Writes what was asked for; returns the MP4 file's bytes.

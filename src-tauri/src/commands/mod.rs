@@ -1,11 +1,13 @@
 //! One file per subcommand.
 
+mod attack_bench;
 mod bench;
 mod bounds;
 mod calibrate;
 mod commit;
 mod device;
 mod devices;
+mod economics;
 mod exchange;
 mod generate;
 mod loaded;
@@ -29,7 +31,9 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Reveal(arguments) => reveal::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Calibrate(arguments) => calibrate::run(&arguments),
+        Command::AttackBench(arguments) => attack_bench::run(&arguments),
         Command::Parity(arguments) => parity::run(&arguments),
+        Command::Economics(command) => economics::run(&command),
         Command::ProbeDevices => devices::print_probe(),
     }
 }
