@@ -173,6 +173,7 @@ impl<R: Reexecution> Reexecution for Remembered<R> {
 fn hash(head: &[&[u8]], values: &[f32]) -> Digest {
     let mut hasher = Sha256::new();
     head.iter().for_each(|part| hasher.update(part));
-    values.iter().for_each(|value| hasher.update(value.to_le_bytes()));
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    hasher.update(bytes);
     Digest(hasher.finalize().into())
 }

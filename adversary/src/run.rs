@@ -26,6 +26,9 @@ pub struct Setting<'a> {
     pub workshop: &'a Workshop,
     /// The validator's bounds, which everyone knows; for attacks that stay within them.
     pub bounds: Option<&'a PairTolerance>,
+    /// What [`Attack::OtherPrompt`] gives the model; the first half of the prompt where there is none. A prompt that means the
+    /// same leaves next to no error, and saves nothing.
+    pub other_prompt: Option<String>,
     /// How clips are encoded.
     pub encoding: EncodeOptions,
     /// Checked between evaluations.
@@ -53,6 +56,7 @@ impl<'a> Setting<'a> {
             model,
             workshop,
             bounds: None,
+            other_prompt: None,
             encoding: EncodeOptions::default(),
             cancelled: &NEVER,
             old: OnceLock::new(),
@@ -171,6 +175,7 @@ impl Attack {
     /// Runs the job on a model that is not what it seems.
     fn tamper(&self, setting: &Setting<'_>) -> Result<Run, AttackError> {
         let Setting { exchange, model, workshop, bounds, .. } = *setting;
+        let other_prompt = || setting.other_prompt.clone().unwrap_or_else(|| half(&exchange.opening.prompt));
         let job = &exchange.job;
         debug_assert!(matches!(self.kind(), Kind::Substitution | Kind::Steering));
         let cheaper = match self.model(job) {
@@ -183,7 +188,7 @@ impl Attack {
             honest: model,
             denoising: cheaper.as_deref().unwrap_or(model),
             plan: self.plan(job, bounds)?.unwrap_or_default(),
-            prompt: (*self == Self::OtherPrompt).then(|| shortened(&opening.prompt)),
+            prompt: (*self == Self::OtherPrompt).then(other_prompt),
             negative_prompt: (*self == Self::OtherNegativePrompt).then(|| other_negative(&opening.negative_prompt)),
             evaluations: &evaluations,
         };
@@ -213,13 +218,10 @@ impl Run {
     }
 }
 
-/// The prompt without its last word: as near as another prompt gets.
-fn shortened(prompt: &str) -> String {
-    match prompt.trim_end().rsplit_once(char::is_whitespace) {
-        Some((rest, _)) => rest.to_owned(),
-        None if prompt.trim().is_empty() => "a clip".to_owned(),
-        None => String::new(),
-    }
+/// The first half of a prompt's words.
+fn half(prompt: &str) -> String {
+    let words: Vec<&str> = prompt.split_whitespace().collect();
+    if words.is_empty() { "a clip".to_owned() } else { words[..words.len() / 2].join(" ") }
 }
 
 fn other_negative(prompt: &str) -> String {
@@ -231,10 +233,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_texts_are_other_and_near() {
-        assert_eq!(shortened("a red circle moving left "), "a red circle moving");
-        assert_eq!(shortened("circle"), "");
-        assert_eq!(shortened(" "), "a clip");
+    fn other_texts_are_other() {
+        assert_eq!(half("a red circle moving left "), "a red");
+        assert_eq!(half("circle"), "");
+        assert_eq!(half(" "), "a clip");
         assert_eq!(other_negative(""), "blurry");
         assert_eq!(other_negative("dark"), "");
     }

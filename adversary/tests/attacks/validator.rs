@@ -22,9 +22,9 @@ fn verdicts_are_those_of_a_validator_that_forgets() {
     let mut plain = ModelAuditor::new(case.model.as_ref(), DIGEST);
     let mut remembering = case.validator();
     // Room for about one step's outputs.
-    let mut forgetful = Remembered::new(ModelAuditor::new(case.model.as_ref(), DIGEST), 70_000);
+    let mut forgetful = Remembered::new(ModelAuditor::new(case.model.as_ref(), DIGEST), 40_000);
     let mut rejected = 0;
-    for number in 0..6 {
+    for number in 0..3 {
         // Jobs in turn, so that the model is prepared for the wrong one half of the time.
         for (exchange, committed) in
             exchanges.iter().zip(&runs).flat_map(|(exchange, runs)| runs.iter().map(move |run| (exchange, run)))

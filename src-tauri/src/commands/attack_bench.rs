@@ -220,7 +220,8 @@ impl Bench<'_> {
                             row.audits += 1;
                             row.rejected += u64::from(!verdict.accepted());
                             for check in &verdict.checks {
-                                if let (Some(error), Some(bound)) = (check.error, check.bound) {
+                                let of_model = matches!(check.check, Check::ModelOutput | Check::ModelOutputWorstFrame);
+                                if let (true, Some(error), Some(bound)) = (of_model, check.error, check.bound) {
                                     row.largest_error_over_bound = row.largest_error_over_bound.max(error / bound);
                                 }
                             }
