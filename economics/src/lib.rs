@@ -40,3 +40,7 @@ pub mod statistics;
 
 pub use check::MAX_STEPS;
 pub use error::{EconomicsError, Result};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

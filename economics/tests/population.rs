@@ -1,6 +1,7 @@
 //! Populations: determinism, books that balance, and who wins.
 #![allow(clippy::unwrap_used)]
 
+use infernet_economics::optimise::settled_trust;
 use infernet_economics::parameters::NetworkParameters;
 use infernet_economics::population::{
     Behaviour, KindSummary, MinerKind, Mix, Population, PopulationParameters, simulate,
@@ -22,6 +23,8 @@ fn honest_miners_earn_and_cheaters_lose() {
     assert_eq!([honest.miners, lazy.miners, flaky.miners, colluding.miners], [2000, 250, 125, 125]);
     assert!(honest.net_fees.low > 0.0 && flaky.net_fees.low > 0.0, "{honest:?} {flaky:?}");
     assert!(lazy.net_fees.high < 0.0 && colluding.net_fees.high < 0.0, "{lazy:?} {colluding:?}");
+    let start = honest.balance_fees.mean - honest.net_fees.mean - 0.8 * honest.jobs.mean;
+    assert!((start - 2.0 * 4.810_256).abs() < 0.05, "balance = start + earned + work paid for: {start}");
     assert!(honest.trust.low > 0.9 && lazy.trust.high < 0.5, "{honest:?} {lazy:?}");
     assert!(flaky.trust.mean < honest.trust.mean && (flaky.dropped_share - 0.1).abs() < 0.01);
     assert!(honest.working_share > 0.99 && lazy.working_share < 0.5);
@@ -99,4 +102,24 @@ fn odd_sizes_and_bad_parameters() {
         let message = simulate(&bad).unwrap_err().to_string();
         assert!(message.starts_with(name), "{message}");
     }
+}
+
+/// With one chance at every trust and jobs for everybody, mean trust settles where rises and falls are even.
+#[test]
+fn trust_settles_where_the_formula_says() {
+    let shipped = NetworkParameters::default();
+    let mut parameters = PopulationParameters {
+        mix: Mix { honest: 0.0, lazy: 1.0, flaky: 0.0, colluding: 0.0 },
+        initial_stakes: 1e6,
+        newcomer_weight: 1.0,
+        ..small()
+    };
+    parameters.behaviour.lazy_tampered_share = 1.0 / 30.0;
+    parameters.network.audit.trusted_rate = shipped.audit.unknown_rate;
+    let caught = shipped.audit.level(0.0, 30).detection(30, 1);
+    let expected = settled_trust(caught, shipped.trust_decay, shipped.honest_drift);
+    let summary = kind(&simulate(&parameters).unwrap(), MinerKind::Lazy);
+    let spread = (summary.trust.high - summary.trust.low) / 4.0;
+    assert!((summary.trust.mean - expected).abs() < 4.0 * spread, "{:?} {expected}", summary.trust);
+    assert!(expected > 0.2 && expected < 0.3 && spread < 0.01);
 }

@@ -162,3 +162,24 @@ fn bad_parameters_are_named() {
     assert!(matches!(study.sweep(&huge), Err(EconomicsError::TooLarge { .. })));
     assert!(study.sweep(&SecurityGrid { gamma: vec![], ..SecurityGrid::published(0.005, 6.2e-6) }).is_err());
 }
+
+/// What the study's model says about its own axes: cheating falls with the audit rate and with the slash, and gamma has no
+/// effect, since all miners cheat and only shares move between them.
+#[test]
+fn directions_of_the_published_study() {
+    let study = ReferenceStudy::new(StudyParameters::default()).unwrap();
+    let grid = SecurityGrid::published(0.005, 6.2e-6);
+    let values = study.sweep(&grid).unwrap();
+    let (alphas, slashes) = (grid.alpha.len(), grid.slash.len());
+    let at = |gamma: usize, alpha: usize, slash: usize| values[(gamma * alphas + alpha) * slashes + slash].ev_cheat;
+    for gamma in 0..grid.gamma.len() {
+        for alpha in 0..alphas {
+            for slash in 0..slashes {
+                let here = at(gamma, alpha, slash);
+                assert!((here / at(0, alpha, slash) - 1.0).abs() < 1e-12);
+                assert!(slash == 0 || here < at(gamma, alpha, slash - 1));
+                assert!(alpha == 0 || slash == 0 || here < at(gamma, alpha - 1, slash));
+            }
+        }
+    }
+}

@@ -206,6 +206,11 @@ fn without_audit_or_slash_there_is_no_stake() {
     let (whole, real) = (required_stake_microcredits(&exact).unwrap(), required_stake(&terms).unwrap());
     assert!((whole.stake_microcredits as f64 - real.stake).abs() <= 3.0, "{whole:?} {real:?}");
     assert_eq!((whole.rule, whole.tampered), (real.rule, real.tampered));
+    assert_eq!(ExactTerms::of_network(&network, 1.0, 30, 8750, 7000, 0).unwrap(), exact);
+    assert!(ExactTerms::of_network(&network, 1.5, 30, 8750, 7000, 0).is_err());
+    let dear = NetworkParameters { restitution_fees: 2.0, ..network };
+    let overflow = ExactTerms::of_network(&dear, 1.0, 30, u64::MAX, 7000, 0).unwrap_err();
+    assert_eq!(overflow.code(), "economics.overflow");
     for (bad, name) in [
         (ExactTerms { steps: 0, ..exact }, "steps"),
         (ExactTerms { checks: 31, ..exact }, "checks"),

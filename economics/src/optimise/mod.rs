@@ -8,7 +8,7 @@ mod price;
 mod search;
 mod viability;
 
-pub use price::{Candidate, OperatingCosts, PricedCandidate};
+pub use price::{Candidate, OperatingCosts, PricedCandidate, settled_trust};
 pub use search::{
     Frontier, FrontierPoint, OptimiseRequest, Optimum, SensitivityRow, frontier, optimise, priced,
     sensitivity_of_optimum,

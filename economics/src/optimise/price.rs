@@ -171,7 +171,7 @@ pub(super) fn price(request: &OptimiseRequest, candidate: &Candidate) -> std::re
 }
 
 /// Where the trust of a miner settles that is caught with this chance: `(1-p) eta (1-t) = p gamma t`.
-pub(crate) fn settled_trust(caught: f64, gamma: f64, drift: f64) -> f64 {
+pub fn settled_trust(caught: f64, gamma: f64, drift: f64) -> f64 {
     let rises = (1.0 - caught) * drift;
     let falls = caught * gamma;
     if rises + falls > 0.0 { rises / (rises + falls) } else { 1.0 }

@@ -67,7 +67,8 @@ impl Colours {
         for stripe in 0..STRIPES {
             let at = |index: usize| bar.bottom - bar.height() * index as f64 / STRIPES as f64;
             let value = self.low + (self.high - self.low) * (stripe as f64 + 0.5) / STRIPES as f64;
-            let piece = Area { top: at(stripe + 1), bottom: at(stripe), ..bar };
+            // Stripes overlap: viewers that smooth edges would show the paper between them.
+            let piece = Area { top: at(stripe + 1), bottom: (at(stripe) + 0.6).min(bar.bottom), ..bar };
             canvas.fill(piece, self.colour(value))?;
         }
         canvas.frame(bar, colour::FRAME, 1.0)?;

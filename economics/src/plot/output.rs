@@ -86,11 +86,20 @@ fn svg(figure: &Figure) -> Result<Vec<u8>> {
     let (wide, high) = (width * SVG_SCALE as u32, height * SVG_SCALE as u32);
     let mut text = String::new();
     draw(figure, &SVGBackend::with_string(&mut text, (wide, high)).into_drawing_area(), SVG_SCALE, 0.0)?;
-    let sized = text
-        .replacen(&format!("width=\"{wide}\" height=\"{high}\""), &format!("width=\"{width}\" height=\"{height}\""), 1)
-        .replace("font-family=\"sans-serif\"", "font-family=\"Inter, Segoe UI, Helvetica, Arial, sans-serif\"");
+    let tidy = text
+        .replacen(
+            &format!("width=\"{wide}\" height=\"{high}\""),
+            &format!(
+                "width=\"{width}\" height=\"{height}\" font-family=\"Inter, Segoe UI, Helvetica, Arial, sans-serif\""
+            ),
+            1,
+        )
+        // Said once above, or what holds anyway.
+        .replace(" font-family=\"sans-serif\"", "")
+        .replace(" opacity=\"1\"", "")
+        .replace(" stroke=\"none\"", "");
     // The back end puts every text on three lines.
-    let joined: Vec<&str> = sized.lines().collect();
+    let joined: Vec<&str> = tidy.lines().collect();
     Ok(joined.join("\n").replace(">\n", ">").replace("\n<", "<").replace("/><", "/>\n<").into_bytes())
 }
 

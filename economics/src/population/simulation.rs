@@ -22,6 +22,8 @@ pub struct KindSample {
     pub trust: f64,
     /// Mean of what was earned so far, in fees.
     pub net_fees: f64,
+    /// Mean balance, stake included, in fees.
+    pub balance_fees: f64,
     /// Share that can still lock the stake for a job.
     pub working_share: f64,
     /// Jobs per miner since the sample before.
@@ -50,6 +52,8 @@ pub struct KindSummary {
     pub trust: Estimate,
     /// What was earned, in fees: the change of the balance less the cost of the work.
     pub net_fees: Estimate,
+    /// Balance at the end, stake included, in fees.
+    pub balance_fees: Estimate,
     /// Jobs.
     pub jobs: Estimate,
     /// Share of the jobs that were found at fault.
@@ -162,6 +166,7 @@ fn sample(epoch: usize, miners: &[Miner], rules: &Rules, since: &Counts) -> Epoc
             kind,
             trust: miners.iter().map(|miner| miner.trust).sum::<f64>() / count,
             net_fees: miners.iter().map(Miner::net).sum::<f64>() / count / rules.fee,
+            balance_fees: miners.iter().map(|miner| miner.balance).sum::<f64>() / count / rules.fee,
             working_share: working_share(miners, rules),
             jobs_per_miner: since.jobs[kind as usize] as f64 / count,
         }
@@ -182,6 +187,7 @@ fn summary(kind: MinerKind, miners: &[Miner], rules: &Rules) -> KindSummary {
         miners: miners.len(),
         trust: estimate(&|miner| miner.trust),
         net_fees: estimate(&|miner| miner.net() / rules.fee),
+        balance_fees: estimate(&|miner| miner.balance / rules.fee),
         jobs: estimate(&|miner| miner.jobs as f64),
         caught_share: share(|miner| miner.caught),
         bad_passed_share: share(|miner| miner.bad_passed),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::StakeRule;
 use crate::check;
 use crate::error::{EconomicsError, Result};
+use crate::parameters::NetworkParameters;
 
 /// Parts of a whole in which shares are given.
 const PPM: u32 = 1_000_000;
@@ -51,6 +52,47 @@ pub struct ExactRequirement {
 }
 
 impl ExactTerms {
+    /// A job under the network's parameters, for a miner of this trust: what the ledger asks with.
+    ///
+    /// Shares become parts per million, rounded to what deters less, so that the stake is never too small for them. Floats end
+    /// here: amounts of money are integers from the start.
+    ///
+    /// # Errors
+    /// When a parameter is out of range, the restitution does not fit, or the security margin is more than a fee.
+    pub fn of_network(
+        network: &NetworkParameters,
+        trust: f64,
+        steps: u32,
+        fee_microcredits: u64,
+        cost_microcredits: u64,
+        settlement_microcredits: u64,
+    ) -> Result<Self> {
+        network.check()?;
+        check::share("trust", trust)?;
+        check::steps(steps)?;
+        check::share("security_margin", network.security_margin)?;
+        // Products such as 0.29 x 1e6 may be a hair below their whole number.
+        let down = |share: f64| (share * f64::from(PPM) + 1e-6).floor() as u32;
+        let up = |share: f64| (share * f64::from(PPM) - 1e-6).ceil().max(0.0) as u64;
+        let level = network.audit.level(trust, steps);
+        let restitution = u128::from(fee_microcredits) * u128::from(up(network.restitution_fees));
+        let terms = Self {
+            steps,
+            checks: level.checks,
+            audited_job_share_ppm: down(level.audited_job_share),
+            full_audit_share_ppm: down(level.full_audit_share),
+            fee_microcredits,
+            cost_microcredits,
+            settlement_microcredits,
+            slash_ppm: down(network.slash),
+            margin_ppm: up(network.security_margin) as u32,
+            restitution_microcredits: u64::try_from(restitution.div_ceil(u128::from(PPM)))
+                .map_err(|_| EconomicsError::Overflow { what: "the restitution" })?,
+        };
+        terms.check()?;
+        Ok(terms)
+    }
+
     fn check(&self) -> Result<()> {
         check::steps(self.steps)?;
         check::count("checks", self.checks.into(), 0, self.steps.into())?;

@@ -54,7 +54,7 @@ pub(crate) enum ValidatorShareArg {
 /// Constants of the published study.
 #[derive(Args)]
 pub(crate) struct StudyArgs {
-    /// Emission in TAO per block [default: 0.005]
+    /// Emission in TAO per block; micro-credits with the network's preset [default: 0.005; network: none]
     #[arg(long)]
     pub(crate) emission: Option<f64>,
     /// Cost of a step in TAO [default: 6.2e-6]

@@ -1,5 +1,6 @@
 //! `infernet economics stake`.
 
+use infernet_economics::detection::AuditLevel;
 use infernet_economics::figure;
 use infernet_economics::parameters::{NetworkParameters, TypicalJob};
 use infernet_economics::report::Table;
@@ -8,12 +9,18 @@ use serde_json::json;
 
 use super::report;
 use crate::cli::StakeArgs;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 pub(super) fn run(arguments: &StakeArgs) -> Result {
     report::check(&arguments.report)?;
-    let terms = terms(arguments)?;
-    let exact = exact_terms(arguments, &terms)?;
+    let network = network(arguments);
+    let job =
+        TypicalJob { steps: arguments.steps, cost: arguments.cost as f64, settlement: arguments.settlement as f64 };
+    let fee = arguments.fee.unwrap_or_else(|| job.fee(&network).round() as u64);
+    let mut exact =
+        ExactTerms::of_network(&network, arguments.trust, arguments.steps, fee, arguments.cost, arguments.settlement)?;
+    exact.checks = arguments.checks.unwrap_or(exact.checks);
+    let terms = in_floating_point(&exact);
     let required = required_stake_microcredits(&exact)?;
     // The same in floating point, for a check by eye, and per number of tampered steps.
     let real = required_stake(&terms)?;
@@ -55,43 +62,31 @@ fn in_words(rule: StakeRule) -> &'static str {
     }
 }
 
-fn terms(arguments: &StakeArgs) -> Result<JobTerms> {
+/// The network's parameters with what was asked for.
+fn network(arguments: &StakeArgs) -> NetworkParameters {
     let mut network = NetworkParameters::default();
     network.slash = arguments.slash.unwrap_or(network.slash);
     network.security_margin = arguments.margin.unwrap_or(network.security_margin);
     network.audit.audited_job_share = arguments.audited_share.unwrap_or(network.audit.audited_job_share);
     network.audit.full_audit_one_in = arguments.full_audit_one_in.unwrap_or(network.audit.full_audit_one_in);
-    network.check()?;
-    let job =
-        TypicalJob { steps: arguments.steps, cost: arguments.cost as f64, settlement: arguments.settlement as f64 };
-    job.check()?;
-    if !(0.0..=1.0).contains(&arguments.trust) {
-        return Err(Failure::input(format!("trust is {}; it must be between 0 and 1", arguments.trust)));
-    }
-    let mut terms = JobTerms::of_network(&network, &job, arguments.trust);
-    terms.fee = arguments.fee.map_or(terms.fee.round(), |fee| fee as f64);
-    terms.restitution = (network.restitution_fees * terms.fee).round();
-    terms.audit.checks = arguments.checks.unwrap_or(terms.audit.checks);
-    terms.check()?;
-    Ok(terms)
+    network
 }
 
-/// Whole micro-credits and parts per million; shares are rounded to what deters less, so that stakes are never too small.
-fn exact_terms(arguments: &StakeArgs, terms: &JobTerms) -> Result<ExactTerms> {
-    let ppm = |share: f64| (share * 1e6 + 1e-6).floor() as u32;
-    if terms.margin > 1.0 {
-        return Err(Failure::input(format!("margin is {}; it must be between 0 and 1", terms.margin)));
+/// The same terms in floating point.
+fn in_floating_point(exact: &ExactTerms) -> JobTerms {
+    let share = |ppm: u32| f64::from(ppm) / 1e6;
+    JobTerms {
+        steps: exact.steps,
+        cost_per_step: exact.cost_microcredits as f64 / f64::from(exact.steps),
+        settlement: exact.settlement_microcredits as f64,
+        fee: exact.fee_microcredits as f64,
+        slash: share(exact.slash_ppm),
+        audit: AuditLevel {
+            checks: exact.checks,
+            audited_job_share: share(exact.audited_job_share_ppm),
+            full_audit_share: share(exact.full_audit_share_ppm),
+        },
+        margin: share(exact.margin_ppm),
+        restitution: exact.restitution_microcredits as f64,
     }
-    Ok(ExactTerms {
-        steps: terms.steps,
-        checks: terms.audit.checks,
-        audited_job_share_ppm: ppm(terms.audit.audited_job_share),
-        full_audit_share_ppm: ppm(terms.audit.full_audit_share),
-        fee_microcredits: terms.fee as u64,
-        cost_microcredits: arguments.cost,
-        settlement_microcredits: arguments.settlement,
-        slash_ppm: ppm(terms.slash),
-        margin_ppm: (terms.margin * 1e6).ceil() as u32,
-        restitution_microcredits: terms.restitution as u64,
-    })
 }
