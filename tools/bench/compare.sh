@@ -5,7 +5,7 @@ set -euo pipefail
 binary="$1"; python="$2"; rounds="${3:-5}"; threads="${4:-2}"
 here="$(cd "$(dirname "$0")" && pwd)"
 model="$here/../../assets/models/starter"
-steps=20; guidance=4
+steps=20; guidance=2
 export INFERNET_ASSETS_DIR="$here/../../assets"
 for ((round = 1; round <= rounds; round++)); do
     ours=$("$binary" bench --threads "$threads" --runs 3 --steps "$steps" --json)

@@ -17,7 +17,7 @@ def _add_sampling_arguments(parser):
     parser.add_argument("--motions", nargs="+", default=list(DIRECTED_MOTIONS), choices=MOTIONS)
     parser.add_argument("--held-out", default="any", choices=("any", "only", "never"))
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
