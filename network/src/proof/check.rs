@@ -134,6 +134,57 @@ pub struct Failure {
     pub leaf: Option<u32>,
 }
 
+/// Rows as programs print them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// Whether the run is accepted.
+    pub accepted: bool,
+    /// Name of the check that failed.
+    pub failed_check: Option<&'static str>,
+    /// At which leaf.
+    pub leaf: Option<u32>,
+    /// What the failure rests on.
+    pub proof: Option<Proof>,
+    /// All checks made.
+    pub checks: Vec<CheckRow>,
+}
+
+/// One row of a [`CheckReport`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckRow {
+    /// Name of the check.
+    pub name: &'static str,
+    /// Whether it held.
+    pub ok: bool,
+    /// At which leaf.
+    pub leaf: Option<u32>,
+    /// Measured error.
+    pub error: Option<f64>,
+    /// Its bound.
+    pub bound: Option<f64>,
+}
+
+impl CheckReport {
+    /// Of the rows of a verdict, or of the checks that need no model (which accept nothing).
+    pub fn new(rows: &[CheckResult], accepted: bool) -> Self {
+        let failure = rows.last().and_then(CheckResult::failure);
+        let row = |row: &CheckResult| CheckRow {
+            name: row.check.name(),
+            ok: row.passed,
+            leaf: row.leaf,
+            error: row.error,
+            bound: row.bound,
+        };
+        Self {
+            accepted,
+            failed_check: failure.map(|failure| failure.check.name()),
+            leaf: failure.and_then(|failure| failure.leaf),
+            proof: failure.map(|failure| failure.check.proof()),
+            checks: rows.iter().map(row).collect(),
+        }
+    }
+}
+
 /// Stops an audit; the failed row is already noted.
 pub(crate) struct Stop;
 

@@ -46,7 +46,7 @@ pub use bias::{BiasLedger, BiasReport, BiasSample, BiasStatistic};
 pub use bundle::{Bundle, Timing};
 pub use bytes::{Digest, PublicKey, Signature};
 pub use challenge::{AuditNonce, AuditTerms, Auditor, Challenge, Pledge};
-pub use check::{Check, CheckResult, Failure, Proof};
+pub use check::{Check, CheckReport, CheckResult, CheckRow, Failure, Proof};
 pub use commitment::{Commitment, GroupRoot};
 pub use depth::{AuditPolicy, detection_probability};
 pub use error::{AuditError, DecodeError, EvidenceError, JobError};

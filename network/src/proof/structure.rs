@@ -49,8 +49,8 @@ impl Structure {
 /// # Errors
 /// The job, the validator's own statements or the prompt can't be used: nothing is said about the miner.
 pub fn check_structure(bundle: &Bundle) -> Result<Structure, AuditError> {
-    let scheduler = bundle.job.scheduler()?;
     bundle.job.check()?;
+    let scheduler = bundle.job.scheduler()?;
     check_validator(bundle)?;
     bundle.opening.check(&bundle.job.prompt, &bundle.job.negative_prompt)?;
     let mut rows = Rows::default();

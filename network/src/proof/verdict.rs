@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, PublicKey};
-use super::check::{Check, CheckResult, Failure, Proof};
+use super::check::{Check, CheckReport, CheckResult, Failure, Proof};
 use super::codec::{Reader, Writer};
 use super::error::DecodeError;
 use super::signed::{Signable, Signed};
@@ -56,6 +56,11 @@ impl Verdict {
     /// Whether the run was accepted: every kind of check was made, in order, and all held.
     pub fn accepted(&self) -> bool {
         self.failure().is_none() && self.check_rows().is_ok()
+    }
+
+    /// As programs print it.
+    pub fn report(&self) -> CheckReport {
+        CheckReport::new(&self.checks, self.accepted())
     }
 
     /// What a rejection rests on; `None` for an accepted run.

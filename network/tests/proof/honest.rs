@@ -1,7 +1,9 @@
 //! Honest miners pass, whatever they run.
 
 use infernet_engine::pipeline::Precision;
-use infernet_network::proof::{Bundle, Check, Evidence, Reveal, Signed, SigningKey, Verdict, audit, check_structure};
+use infernet_network::proof::{
+    Bundle, Check, CheckReport, Evidence, Reveal, Signed, SigningKey, Verdict, audit, check_structure,
+};
 
 use super::fake::Fake;
 use super::world::{DDIM, DPM, EULER, Options, World, bytes};
@@ -103,4 +105,26 @@ fn a_miner_reveals_for_an_announced_nonce_only_and_signs_as_itself() {
     let mut short = world.honest();
     short.steps.pop();
     assert_eq!(short.commit(&world.miner, None).err().unwrap().code(), "proof.evidence.shape");
+}
+
+#[test]
+fn reports_have_the_promised_fields() {
+    let world = World::new(&Options { checked: 2, ..Options::default() });
+    let mut bundle = world.bundle(&world.commit(world.honest()));
+    let report = serde_json::to_value(world.audit(&bundle).unwrap().verdict.report()).unwrap();
+    assert_eq!(report["accepted"], true);
+    assert!(report["failed_check"].is_null() && report["leaf"].is_null());
+    let row = report["checks"].as_array().unwrap().iter().find(|row| row["name"] == "model_output").unwrap();
+    assert_eq!(
+        (row["ok"].as_bool(), row["error"].as_f64(), row["bound"].as_f64()),
+        (Some(true), Some(0.0), Some(1e-3))
+    );
+    bundle.clip.push(1);
+    let report = serde_json::to_value(world.audit(&bundle).unwrap().verdict.report()).unwrap();
+    assert_eq!(report["accepted"], false);
+    assert_eq!(report["failed_check"], "clip_delivery");
+    assert_eq!(report["leaf"], world.job.leaf_index(infernet_network::proof::LeafPosition::Clip));
+    assert_eq!(report["proof"], "attested");
+    let structure = check_structure(&bundle).unwrap();
+    assert_eq!(CheckReport::new(&structure.rows, false).failed_check, Some("clip_delivery"));
 }
