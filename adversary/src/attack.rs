@@ -242,6 +242,9 @@ impl Attack {
             Self::SplicedRun if needs_previous(job)? => {
                 fail("its sampler looks back a step, so that one made-up output shows in those after it")
             }
+            Self::NoisedOldClip if job.scheduler()?.sigma(0).is_infinite() => {
+                fail("its first state is pure noise, in which there is no old clip")
+            }
             Self::FewerSteps if steps < 4 => fail("it has fewer than 4 steps"),
             Self::TruncatedSchedule if steps < 3 => fail("it has fewer than 3 steps"),
             Self::RareUnconditional

@@ -104,7 +104,8 @@ impl<'a> Chain<'a> {
             SchedulerKind::Euler => 1.0,
             SchedulerKind::Ddim | SchedulerKind::DpmSolverPlusPlus => 1.0 / (sigma * sigma + 1.0).sqrt(),
         };
-        (signal, sigma * signal)
+        // A schedule that ends in pure noise begins with an infinite noise level.
+        (signal, if sigma.is_finite() { sigma * signal } else { 1.0 })
     }
 }
 

@@ -18,7 +18,9 @@ fn what_is_solved_for_passes_every_check_without_the_model_on_every_sampler() {
         for attack in [Attack::MadeUpPairs, Attack::SteeredToOldClip, Attack::NoisedOldClip, Attack::SplicedRun] {
             let run = match attack.run(&setting) {
                 Err(AttackError::NotApplicable { .. }) => {
-                    assert!(attack == Attack::SplicedRun && kind == SchedulerKind::DpmSolverPlusPlus);
+                    let looks_back = attack == Attack::SplicedRun && kind == SchedulerKind::DpmSolverPlusPlus;
+                    let pure_noise = attack == Attack::NoisedOldClip && kind == SchedulerKind::Ddim;
+                    assert!(looks_back || pure_noise, "{kind} {}", attack.name());
                     continue;
                 }
                 run => run.unwrap(),
@@ -58,7 +60,10 @@ fn without_guidance_attacks_on_it_do_not_apply() {
                 | Attack::OtherGuidance
                 | Attack::HiddenGuidance
         );
-        assert_eq!(attack.applies_to(&exchange.job).is_err(), on_guidance || attack.name() == "run-in-f32");
+        assert_eq!(
+            attack.applies_to(&exchange.job).is_err(),
+            on_guidance || matches!(attack.name(), "run-in-f32" | "noised-old-clip")
+        );
     }
     for attack in [Attack::CachedOutputs, Attack::FewerSteps, Attack::MadeUpPairs, Attack::SplicedRun] {
         let run = attack.run(&setting).unwrap();
