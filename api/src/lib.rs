@@ -1,0 +1,1 @@
+//! The node's API: types, error codes, and a client

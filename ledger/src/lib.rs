@@ -1,0 +1,1 @@
+//! Accounts, stake, escrow, trust, settlement: a pure state machine and its signed journal

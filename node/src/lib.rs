@@ -1,0 +1,1 @@
+//! The node: roles, job life cycle, worker supervision, storage, HTTP server
