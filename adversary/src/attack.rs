@@ -54,7 +54,8 @@ pub enum Attack {
     ReplayedProof,
     /// Honest states and outputs of two runs in turn.
     UnchainedPairs,
-    /// Starts from the seed; the outputs of the first step are solved for, so that an old run of the same prompt follows.
+    /// Starts from the seed; the output of the first step is solved for, so that it leads into an old run of the same prompt,
+    /// whose outputs are then taken, corrected for the noise that this job adds after each step.
     SplicedRun,
     /// Starts from the seed; all outputs are solved for, so that the states lead to an old clip.
     MadeUpPairs,
@@ -185,7 +186,7 @@ impl Attack {
             Self::SteeredToOldClip => "makes up outputs towards an old clip and runs half the steps",
             Self::ReplayedProof => "sends the record of an earlier job",
             Self::UnchainedPairs => "takes states and outputs from two runs in turn",
-            Self::SplicedRun => "makes up one output that leads into an old run of the same prompt",
+            Self::SplicedRun => "makes up one output that leads into an old run of the same prompt, and follows it",
             Self::MadeUpPairs => "makes up every output so that the states lead to an old clip",
             Self::SwappedFinalState => "puts another run's final state and clip at the end",
             Self::SwappedFrames => "commits and delivers another run's frames",
@@ -345,6 +346,10 @@ impl Attack {
                 .filter(|(_, output)| *output != Output::Computed)
                 .map(|(step, _)| step)
                 .collect();
+        }
+        if *self == Self::SplicedRun {
+            // The second step is the old run's own; after it the states differ by this job's noise.
+            return (0..job.steps).filter(|&step| step != 1).collect();
         }
         let every_step = self.model(job).is_some() || matches!(self, Self::OtherPrompt | Self::OtherNegativePrompt);
         (0..if every_step { job.steps } else { self.made_up_steps(job) }).collect()

@@ -4,8 +4,10 @@
 use std::sync::atomic::Ordering;
 
 use infernet_engine::EngineError;
-use infernet_engine::pipeline::{Branch, Denoiser, Precision, TextStates, guided_output, initial_state, to_rgb8};
-use infernet_engine::schedulers::{Previous, Scheduler, SchedulerKind};
+use infernet_engine::pipeline::{
+    Branch, Denoiser, Precision, StepNoise, TextStates, guided_output, initial_state, to_rgb8,
+};
+use infernet_engine::schedulers::{PredictionType, Previous, Scheduler, SchedulerKind};
 use infernet_engine::video::{Clip, mp4};
 use infernet_network::proof::{Evidence, JobSeed, JobSpec, RgbFrame, StepTensors, Tensor, TextEmbeddings};
 
@@ -20,6 +22,7 @@ const DECODE_CHUNK: usize = 4;
 struct Chain<'a> {
     job: &'a JobSpec,
     scheduler: Scheduler,
+    noise: StepNoise,
     steps: Vec<StepTensors>,
     /// State and guided output of the last step.
     previous: Option<(Vec<f32>, Vec<f32>)>,
@@ -27,9 +30,10 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn new(job: &'a JobSpec, mut start: Vec<f32>) -> Result<Self, AttackError> {
+    fn new(job: &'a JobSpec, seed: &JobSeed, mut start: Vec<f32>) -> Result<Self, AttackError> {
         job.latent_dtype.round(&mut start);
-        Ok(Self { job, scheduler: job.scheduler()?, steps: Vec::new(), previous: None, state: start })
+        let (scheduler, noise) = (job.scheduler()?, seed.step_noise());
+        Ok(Self { job, scheduler, noise, steps: Vec::new(), previous: None, state: start })
     }
 
     /// The step that comes next.
@@ -39,7 +43,9 @@ impl<'a> Chain<'a> {
 
     fn step(&self, state: &[f32], guided: &[f32]) -> Result<Vec<f32>, AttackError> {
         let before = self.previous.as_ref().map(|(sample, model_output)| Previous { sample, model_output });
-        Ok(self.scheduler.step(self.index(), state, guided, before)?)
+        let mut next = self.scheduler.step(self.index(), state, guided, before)?;
+        self.noise.add(&self.scheduler, self.index(), 0, &mut next);
+        Ok(next)
     }
 
     /// Records outputs and goes where they lead.
@@ -97,6 +103,21 @@ impl<'a> Chain<'a> {
         }
     }
 
+    /// The best guess at the model's output for a state near one whose output is known, without running the model: what is
+    /// between the two is noise, and the model sees as much. The clean clip that it predicts stays the same.
+    fn nearby(&self, output: &[f32], known: &[f32]) -> Vec<f32> {
+        let (signal, noise) = self.shares(self.index());
+        // For a state s c + n e: epsilon is e, and velocity is (s e - n c) / |(s, n)|.
+        let factor = match self.scheduler.config().prediction() {
+            PredictionType::Epsilon => 1.0 / noise,
+            PredictionType::Velocity => signal / (noise * signal.hypot(noise)),
+        };
+        let guess = |(&output, (&now, &known)): (&f32, (&f32, &f32))| {
+            (f64::from(output) + factor * (f64::from(now) - f64::from(known))) as f32
+        };
+        output.iter().zip(self.state.iter().zip(known)).map(guess).collect()
+    }
+
     /// Shares of a clean clip and of noise in the state before a step; after the last there is no noise.
     fn shares(&self, step: usize) -> (f64, f64) {
         let sigma = if step < self.scheduler.steps() { self.scheduler.sigma(step) } else { 0.0 };
@@ -117,11 +138,11 @@ impl Attack {
         let clean = old.final_state.to_f32();
         let seed = JobSeed::of(&setting.exchange.challenge.body);
         let noise = seed.noise(job.latent.elements());
-        let mut chain = Chain::new(job, initial_state(&noise, &job.scheduler()?, job.latent_dtype))?;
+        let mut chain = Chain::new(job, &seed, initial_state(&noise, &job.scheduler()?, job.latent_dtype))?;
         if *self == Self::NoisedOldClip {
             let (signal, noise_share) = chain.shares(0);
             let noised = mix(&clean, signal, &noise, noise_share);
-            chain = Chain::new(job, noised)?;
+            chain = Chain::new(job, &seed, noised)?;
         }
         // The noise that the start would be made of if the old clip were in it.
         let (signal, noise_share) = chain.shares(0);
@@ -144,8 +165,10 @@ impl Attack {
         let mut evaluations = 0;
         if *self == Self::SplicedRun {
             for tensors in &old.steps[made_up..] {
-                let unconditional = tensors.unconditional.as_ref().map(Tensor::to_f32);
-                chain.push(tensors.conditional.to_f32(), unconditional.as_deref())?;
+                let old_state = tensors.state.to_f32();
+                let conditional = chain.nearby(&tensors.conditional.to_f32(), &old_state);
+                let unconditional = tensors.unconditional.as_ref().map(|old| chain.nearby(&old.to_f32(), &old_state));
+                chain.push(conditional, unconditional.as_deref())?;
             }
         } else {
             let denoiser = model.denoiser(job.latent, &conditional, unconditional.as_ref())?;

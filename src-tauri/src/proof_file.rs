@@ -28,6 +28,24 @@ struct Stored {
     committed_unix_ms: u64,
 }
 
+impl Stored {
+    /// Whole or not at all.
+    fn write(&self, path: &Path) -> std::io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut out = std::io::BufWriter::new(file.as_file_mut());
+        ciborium::into_writer(self, &mut out).map_err(|error| match error {
+            ciborium::ser::Error::Io(error) => error,
+            ciborium::ser::Error::Value(reason) => std::io::Error::other(reason),
+        })?;
+        out.flush()?;
+        drop(out);
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
 /// A committed run with the keys of both sides.
 pub(crate) struct ProofFile {
     pub(crate) miner: SigningKey,
@@ -57,15 +75,12 @@ impl ProofFile {
             evidence: committed.evidence().to_bytes(),
             committed_unix_ms,
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        let mut out = std::io::BufWriter::new(file.as_file_mut());
-        ciborium::into_writer(&stored, &mut out).map_err(|error| std::io::Error::other(error.to_string()))?;
-        out.flush()?;
-        drop(out);
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        stored.write(path).map_err(|error| {
+            Failure::Failed(anyhow::anyhow!(
+                "can't write {}: {error}; the clip is written, but without this file its run can't be opened: make room or name another place, and generate again",
+                path.display()
+            ))
+        })
     }
 
     /// Reads the file.

@@ -468,3 +468,30 @@ fn a_bundle_that_was_touched_is_rejected_or_refused() {
     // Another model's bounds do not fit, and say so.
     here.fails(&["verify", "--bundle", "a.bundle"], 2, "calibrate");
 }
+
+#[test]
+fn attacks_are_measured_on_any_model_with_bounds() {
+    let here = Workplace::new();
+    let [flag, model] = committed(&here);
+    let bench = |attacks: &str| {
+        let size = ["--steps", "6", "--frames", "3", "--width", "16", "--height", "16"];
+        let times = ["--runs", "1", "--audits", "40", "--honest-audits", "40", "--json"];
+        let start = ["attack-bench", &flag, &model, "--attacks", attacks];
+        here.json(&[&start[..], &size, &times].concat())
+    };
+    let report = bench("cached-outputs,swapped-clip");
+    let honest = &report["honest"][0];
+    assert_eq!((honest["audits"].as_u64(), honest["rejected"].as_u64()), (Some(40), Some(0)), "{report}");
+    assert_eq!(honest["largest_error_over_bound"], 0.0);
+    let attacks = report["attacks"].as_array().unwrap();
+    assert_eq!(attacks.len(), 2);
+    for attack in attacks {
+        let number = |field: &str| attack[field].as_f64().unwrap();
+        assert!(number("detected_when_drawn") == number("drawn") && number("drawn") > 0.0, "{attack}");
+        let (low, high) = (&attack["detection_interval"][0], &attack["detection_interval"][1]);
+        let expected = number("expected_detection");
+        assert!(low.as_f64().unwrap() <= expected && expected <= high.as_f64().unwrap(), "{attack}");
+    }
+    here.fails(&["attack-bench", "--attacks", "wishful-thinking"], 2, "cached-outputs");
+    here.fails(&["calibrate", "--model", "nowhere"], 1, "nowhere");
+}

@@ -275,13 +275,13 @@ def job_seed(job: bytes, miner: bytes, c: bytes) -> bytes:
     return hmac_sha256(miner, b"infernet/seed/v1", job, c)
 
 
-def noise(seed: bytes, count: int) -> list[float]:
-    """Standard normal numbers as f32 (exactly representable floats)."""
-    key = sha256(b"infernet/noise/v2", seed, u32(0))
+def noise(seed: bytes, count: int, stream: int = 0) -> list[float]:
+    """Standard normal numbers as f32 (exactly representable floats): stream 0 for the first state, i + 1 after step i."""
+    key = sha256(b"infernet/noise/v2", seed, u32(stream))
     blocks = -(-count // 16)
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(64 * blocks))
+    words = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(64 * blocks))
     out: list[float] = []
-    for a, b in struct.iter_unpack("<II", stream):
+    for a, b in struct.iter_unpack("<II", words):
         radius = math.sqrt(-2.0 * math.log((a + 1.0) / 2**32))
         angle = 2.0 * math.pi * (b / 2**32)
         out += [radius * math.cos(angle), radius * math.sin(angle)]

@@ -70,6 +70,8 @@ def primitives(v: dict) -> None:
         same("seed", seed, case["seed"])
         bits = [f"{struct.unpack('<I', struct.pack('<f', x))[0]:08x}" for x in p.noise(seed, len(case["noise_bits"]))]
         same("noise", bits, case["noise_bits"])
+        after = p.noise(seed, len(case["after_step_2_bits"]), 3)
+        same("step noise", [f"{struct.unpack('<I', struct.pack('<f', x))[0]:08x}" for x in after], case["after_step_2_bits"])
     same("tolerance", tolerance_digest(v["tolerance"]["table"]), v["tolerance"]["digest"])
 
 
@@ -84,7 +86,7 @@ def tolerance_digest(table: dict) -> bytes:
             bounds = (b["whole_bound"], b["worst_frame_bound"], b["honest_evaluations"])
             out.append(struct.pack("<BdddQ", end is not None, end or 0.0, *bounds))
             out.append(struct.pack("<6d", *b["honest_whole"], *b["honest_worst_frame"]))
-        out.append(struct.pack("<ddQ", pair["frame_psnr_db"], pair["clip_psnr_db"], pair["honest_frames"]))
+        out.append(struct.pack("<ddQ", pair["frame_psnr_db"], pair["clip_block_rms"], pair["honest_frames"]))
     return p.sha256(b"infernet/tolerance/v1", *out)
 
 

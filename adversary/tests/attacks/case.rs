@@ -49,6 +49,7 @@ pub(crate) fn depth(steps: u32) -> AuditPolicy {
         least_steps: steps,
         unknown_share: 0,
         trusted_share: 0,
+        trusted_from: 1000,
         full_one_in: 0,
         frames: 1,
         last_step_below: 0,

@@ -388,6 +388,7 @@ fn pipeline(folder: &Path, case: &Case, options: &LoadOptions) -> Result<Vec<Sta
             cancelled: &AtomicBool::new(false),
             observer: Some(&mut trace),
             initial_latent: Some(golden.get_f32("noise")?.1),
+            step_noise: None,
         },
     )?;
     let mut stages = Vec::new();

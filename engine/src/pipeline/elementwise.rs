@@ -1,7 +1,9 @@
 //! The elementwise parts of a run, the same bits everywhere: who audits a run does them again.
 
 use super::model::Precision;
-use crate::schedulers::Scheduler;
+use super::step_noise::StepNoise;
+use crate::error::Result;
+use crate::schedulers::{Previous, Scheduler};
 
 /// The first state: standard normal `noise` at the scheduler's initial noise level, in the precision of states.
 pub fn initial_state(noise: &[f32], scheduler: &Scheduler, precision: Precision) -> Vec<f32> {
@@ -20,6 +22,27 @@ pub fn guided_output(mut conditional: Vec<f32>, unconditional: Option<&[f32]>, s
         }
     }
     conditional
+}
+
+/// The state after a step: the scheduler's, with the noise of a proven run, in the precision of states.
+///
+/// # Errors
+/// Lengths differ, or the scheduler needs the step before and it is missing.
+pub fn next_state(
+    scheduler: &Scheduler,
+    precision: Precision,
+    noise: Option<&StepNoise>,
+    step: usize,
+    state: &[f32],
+    guided: &[f32],
+    previous: Option<Previous<'_>>,
+) -> Result<Vec<f32>> {
+    let mut next = scheduler.step(step, state, guided, previous)?;
+    if let Some(noise) = noise {
+        noise.add(scheduler, step, 0, &mut next);
+    }
+    precision.round(&mut next);
+    Ok(next)
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::elementwise::{guided_output, initial_state};
+use super::elementwise::{guided_output, initial_state, next_state};
 use super::frames::to_rgb8;
 use super::model::{Branch, Denoiser, LatentShape, VideoModel};
 use super::observe::{Observer, Step};
 use super::request::GenerateRequest;
+use super::step_noise::StepNoise;
 use crate::error::{EngineError, Result};
 use crate::noise::{NoiseStream, PortableNoise};
 use crate::schedulers::{Previous, Scheduler, SchedulerConfig};
@@ -45,6 +46,8 @@ pub struct Control<'a> {
     pub observer: Option<&'a mut dyn Observer>,
     /// Starts from this latent instead of the seed's, `(channels, frames, height, width)`.
     pub initial_latent: Option<Vec<f32>>,
+    /// Adds the noise of a proven run after each step.
+    pub step_noise: Option<StepNoise>,
 }
 
 /// A finished clip.
@@ -124,8 +127,8 @@ pub fn generate(
             )));
         }
         let before = previous.as_ref().map(|(sample, model_output)| Previous { sample, model_output });
-        let mut next = scheduler.step(step, &state, &guided, before)?;
-        model.precision().round(&mut next);
+        let noise = control.step_noise.as_ref();
+        let next = next_state(&scheduler, model.precision(), noise, step, &state, &guided, before)?;
         previous = Some((std::mem::replace(&mut state, next), guided));
         let seconds = step_start.elapsed().as_secs_f64();
         (control.progress)(Progress::Step { done: step + 1, total: scheduler.steps(), seconds });

@@ -94,6 +94,15 @@ pub fn check_memory(
     Err(EngineError::Memory { needed_mib: needed / MIB, available_mib: available / MIB, fits: advice })
 }
 
+/// Estimated peak of a job's memory in bytes, weights and program included: what [`check_memory`] compares.
+///
+/// # Errors
+/// A config can't be read.
+pub fn estimated_peak_bytes(folder: &Path, request: &GenerateRequest, precision: Precision) -> Result<u64> {
+    let GenerateRequest { width, height, frames, .. } = *request;
+    Ok(Sizes::read(folder)?.peak_bytes(width, height, frames, precision.bytes()))
+}
+
 /// Defaults for a model folder that the catalogue does not know.
 ///
 /// # Errors

@@ -71,10 +71,13 @@ pub(super) enum BetaSchedule {
     ScaledLinear,
 }
 
+/// What a model's output means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum PredictionType {
+pub enum PredictionType {
+    /// The noise (Ho et al., 2020).
     #[serde(rename = "epsilon")]
     Epsilon,
+    /// Velocity: signal times noise less noise level times clean sample (Salimans and Ho, 2022).
     #[serde(rename = "v_prediction")]
     Velocity,
 }
@@ -300,5 +303,10 @@ impl SchedulerConfig {
     /// The sampler.
     pub fn kind(&self) -> SchedulerKind {
         self.kind
+    }
+
+    /// What the model's output means.
+    pub fn prediction(&self) -> PredictionType {
+        self.prediction
     }
 }

@@ -11,5 +11,5 @@ mod config;
 mod scheduler;
 mod timesteps;
 
-pub use config::{SchedulerConfig, SchedulerKind};
+pub use config::{PredictionType, SchedulerConfig, SchedulerKind};
 pub use scheduler::{Previous, Scheduler};

@@ -82,6 +82,18 @@ impl Scheduler {
         }
     }
 
+    /// Standard deviation of the noise in the state after a step, on that state's scale; 0 after the last step.
+    pub fn noise_after(&self, step: usize) -> f64 {
+        if step + 1 >= self.steps() {
+            return 0.0;
+        }
+        match self.config.kind {
+            SchedulerKind::Ddim => (1.0 - self.ddim_alpha_after(step)).sqrt(),
+            SchedulerKind::Euler => self.sigmas[step + 1],
+            SchedulerKind::DpmSolverPlusPlus => signal_and_noise(self.sigmas[step + 1]).1,
+        }
+    }
+
     /// Initial noise is multiplied by this.
     pub fn init_noise_sigma(&self) -> f64 {
         if self.config.kind != SchedulerKind::Euler {
@@ -175,16 +187,20 @@ impl Scheduler {
         })
     }
 
-    fn ddim(&self, step: usize) -> impl Fn(f64, f64) -> f64 {
+    /// Cumulative alpha that a step leads to.
+    fn ddim_alpha_after(&self, step: usize) -> f64 {
         let timestep = self.timesteps[step] as usize;
-        let alpha_at = |t: usize| f64::from(self.alphas_cumprod[t]);
         // diffusers steps back by a fixed stride, whatever the spacing.
-        let alpha_next = match timestep.checked_sub(self.config.train_timesteps / self.steps()) {
-            Some(next) => alpha_at(next),
+        match timestep.checked_sub(self.config.train_timesteps / self.steps()) {
+            Some(next) => f64::from(self.alphas_cumprod[next]),
             None if self.config.set_alpha_to_one => 1.0,
-            None => alpha_at(0),
-        };
-        let alpha = alpha_at(timestep);
+            None => f64::from(self.alphas_cumprod[0]),
+        }
+    }
+
+    fn ddim(&self, step: usize) -> impl Fn(f64, f64) -> f64 {
+        let alpha_next = self.ddim_alpha_after(step);
+        let alpha = f64::from(self.alphas_cumprod[self.timesteps[step] as usize]);
         let (signal, noise) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (signal_next, noise_next) = (alpha_next.sqrt(), (1.0 - alpha_next).sqrt());
         let prediction = self.config.prediction;

@@ -70,6 +70,7 @@ pub fn run_job(
         cancelled: options.cancelled,
         observer: Some(&mut recorder),
         initial_latent: Some(seed.noise(job.latent.elements())),
+        step_noise: Some(seed.step_noise()),
     };
     let generated = generate(model, &job.scheduler, &request(job, opening), &mut control)?;
     let rate = f64::from(job.frame_rate.numerator) / f64::from(job.frame_rate.denominator);

@@ -6,7 +6,7 @@ use super::check::{Check, Rows, Stop};
 use super::error::AuditError;
 use super::job::LeafPosition;
 use super::leaf::LeafPayload;
-use super::measure::{relative_l2, rms_levels, signed_errors, worst_frame_relative_l2};
+use super::measure::{relative_l2, rms_levels, signed_errors, worst_block_rms_levels, worst_frame_relative_l2};
 use super::reexecution::{Reexecution, ReexecutionError, StepInput, StepOutputs};
 use super::reveal::Contents;
 use super::structure::{Opened, check_structure};
@@ -126,7 +126,7 @@ impl Run<'_> {
 
     fn frames(&mut self, opened: &Opened) -> Result<(), Halt> {
         let (job, drawn) = (&self.bundle.job, &opened.draw.frames);
-        let (frame_bound, clip_bound) = (self.pair.frame_rms_bound()?, self.pair.clip_rms_bound()?);
+        let (frame_bound, clip_bound) = (self.pair.frame_rms_bound()?, self.pair.clip_block_bound()?);
         let final_leaf = job.leaf_index(LeafPosition::Final);
         let Some(Contents::State(state)) = opened.leaves.get(&final_leaf).map(|leaf| &leaf.contents) else {
             return Err(Halt::Rejected);
@@ -159,7 +159,7 @@ impl Run<'_> {
         let shown = shown.unwrap_or_default();
         for &frame in drawn {
             let (leaf, picture) = committed(frame)?;
-            let error = shown.get(frame as usize).map_or(255.0, |shown| rms_levels(shown, picture));
+            let error = shown.get(frame as usize).map_or(255.0, |shown| worst_block_rms_levels(shown, picture));
             self.rows.measured(Check::ClipFrame, leaf, error, clip_bound)?;
         }
         Ok(())

@@ -38,6 +38,46 @@ pub fn rms_levels(a: &RgbFrame, b: &RgbFrame) -> f64 {
     (squares as f64 / a.pixels.len() as f64).sqrt()
 }
 
+/// Side of the blocks that a clip's frames are compared in, in pixels.
+const CLIP_BLOCK: usize = 16;
+
+/// How far a frame of a clip is from the picture that it was encoded from, in 8-bit levels: the root mean square of the worst
+/// 16 x 16 block, over means of 2 x 2 pixels. 255 where sizes differ.
+///
+/// A codec keeps colour at half resolution, so single pixels at edges of colour are far off in every honest clip, and means of
+/// 2 x 2 are not; what is left is rounding by the quantiser, which is the same small error in every block. Another picture,
+/// however alike it is on the whole, is far off in some block.
+pub fn worst_block_rms_levels(a: &RgbFrame, b: &RgbFrame) -> f64 {
+    if (a.width, a.height) != (b.width, b.height) || a.pixels.len() != b.pixels.len() || a.pixels.is_empty() {
+        return 255.0;
+    }
+    let (width, height) = (a.width as usize, a.height as usize);
+    let difference = |y: usize, x: usize, channel: usize| {
+        let at = 3 * (y * width + x) + channel;
+        f64::from(a.pixels[at]) - f64::from(b.pixels[at])
+    };
+    let mut worst = 0.0_f64;
+    for top in (0..height).step_by(CLIP_BLOCK) {
+        for left in (0..width).step_by(CLIP_BLOCK) {
+            let (mut squares, mut cells) = (0.0, 0.0);
+            for y in (top..height.min(top + CLIP_BLOCK)).step_by(2) {
+                for x in (left..width.min(left + CLIP_BLOCK)).step_by(2) {
+                    // At an odd edge the last row or column stands alone.
+                    let (y2, x2) = ((y + 1).min(height - 1), (x + 1).min(width - 1));
+                    for channel in 0..3 {
+                        let corners = [(y, x), (y, x2), (y2, x), (y2, x2)];
+                        let mean = corners.iter().map(|&(y, x)| difference(y, x, channel)).sum::<f64>() / 4.0;
+                        squares += mean * mean;
+                    }
+                    cells += 3.0;
+                }
+            }
+            worst = worst.max(squares / cells);
+        }
+    }
+    worst.sqrt()
+}
+
 /// Signed errors of an output, for the running test of bias: along a constant, along the output itself, and along the
 /// difference that guidance makes.
 pub(crate) fn signed_errors(claimed: &[f32], own: &[f32], other_branch: Option<&[f32]>) -> BiasSample {
@@ -114,6 +154,29 @@ mod tests {
         assert_eq!(rms_levels(&frame([1, 2, 3]), &frame([1, 2, 3])), 0.0);
         assert_eq!(rms_levels(&frame([0, 0, 0]), &frame([3, 3, 3])), 3.0);
         assert_eq!(rms_levels(&frame([0, 0, 0]), &RgbFrame { width: 3, height: 1, pixels: vec![0; 9] }), 255.0);
+    }
+
+    #[test]
+    fn a_clip_is_compared_where_it_differs_most() {
+        let grey = RgbFrame { width: 33, height: 17, pixels: vec![100; 3 * 33 * 17] };
+        assert_eq!(worst_block_rms_levels(&grey, &grey), 0.0);
+        // A checkerboard of single pixels has the mean of grey; where the edge is odd, half of it is left.
+        let mut board = grey.clone();
+        for (index, pixel) in board.pixels.chunks_exact_mut(3).enumerate() {
+            pixel.fill(if (index / 33 + index % 33) % 2 == 0 { 110 } else { 90 });
+        }
+        let inner = |frame: &RgbFrame| {
+            let rows = frame.pixels.chunks_exact(3 * 33).take(16).flat_map(|row| row[..3 * 32].to_vec()).collect();
+            RgbFrame { width: 32, height: 16, pixels: rows }
+        };
+        assert_eq!(worst_block_rms_levels(&inner(&board), &inner(&grey)), 0.0);
+        // One bright cell of 64 in one block: 80 levels, root mean square 10. Over the whole picture it is 5 by pixels.
+        let mut spot = inner(&grey);
+        for at in [0, 1, 32, 33] {
+            spot.pixels[3 * at..3 * at + 3].fill(180);
+        }
+        assert!((worst_block_rms_levels(&spot, &inner(&grey)) - 10.0).abs() < 1e-9);
+        assert_eq!(worst_block_rms_levels(&spot, &grey), 255.0);
     }
 
     #[test]

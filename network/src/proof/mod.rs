@@ -54,7 +54,7 @@ pub use evidence::{Committed, Evidence, StepTensors};
 pub use indices::Draw;
 pub use job::{FrameRate, JobSpec, LeafPosition};
 pub use leaf::LeafPayload;
-pub use measure::{relative_l2, rms_levels, worst_frame_relative_l2};
+pub use measure::{relative_l2, rms_levels, worst_block_rms_levels, worst_frame_relative_l2};
 pub use merkle::{MerkleTree, verify_path};
 pub use prompt::{CommitmentScheme, PromptCommitment, PromptOpening};
 pub use reexecution::{Reexecution, ReexecutionError, StepInput, StepOutputs, TextEmbeddings};

@@ -79,6 +79,21 @@ impl PromptOpening {
     /// Longest prompt, in bytes of UTF-8.
     pub const MAX_PROMPT_BYTES: u64 = 8192;
 
+    /// The canonical encoding, as in a bundle.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        self.write(&mut out);
+        out.finish()
+    }
+
+    /// Reads an opening.
+    ///
+    /// # Errors
+    /// The bytes are not the canonical encoding of one.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Reader::whole(bytes, Self::read)
+    }
+
     /// The commitments to prompt and negative prompt.
     pub fn commitments(&self, scheme: CommitmentScheme) -> (PromptCommitment, PromptCommitment) {
         let of = |tag, text| PromptCommitment { scheme, digest: scheme.hash(tag, &self.salt, text) };

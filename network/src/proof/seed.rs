@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use infernet_engine::noise::{NoiseStream, PortableNoise};
-use infernet_engine::pipeline::initial_state;
+use infernet_engine::pipeline::{StepNoise, initial_state};
 use infernet_engine::schedulers::Scheduler;
 use sha2::Sha256;
 
@@ -43,6 +43,11 @@ impl JobSeed {
     /// Standard normal noise, before the scheduler's initial noise level (what a run starts from).
     pub fn noise(&self, elements: usize) -> Vec<f32> {
         PortableNoise::from_wide_seed(&self.0, NoiseStream::InitialLatent).vector(elements)
+    }
+
+    /// What is added to the state after each step.
+    pub fn step_noise(&self) -> StepNoise {
+        StepNoise::new(self.0)
     }
 
     /// The first state of a job.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infernet_engine::pipeline::{Precision, guided_output};
+use infernet_engine::pipeline::{Precision, StepNoise, guided_output, next_state};
 use infernet_engine::schedulers::{Previous, Scheduler};
 
 use super::bundle::Bundle;
@@ -134,10 +134,12 @@ fn check_miner(bundle: &Bundle, scheduler: Scheduler, rows: &mut Rows) -> Result
     rows.exact(Check::ClipDelivery, Some(clip_leaf), delivered)?;
     rows.exact(Check::ClipSize, Some(clip_leaf), bundle.clip.len() as u64 <= job.max_clip_bytes())?;
 
-    let noise = JobSeed::of(challenge).initial_state(job, &opened.scheduler).digest();
+    let seed = JobSeed::of(challenge);
+    let noise = seed.initial_state(job, &opened.scheduler).digest();
     let first = opened.payload(0).and_then(LeafPayload::state);
     rows.exact(Check::InitialNoise, Some(0), first == Some(&noise))?;
-    let transitions = checked_transitions(job, &opened.draw).map(|step| (step, opened.leads_on(job, step)));
+    let noise = seed.step_noise();
+    let transitions = checked_transitions(job, &opened.draw).map(|step| (step, opened.leads_on(job, &noise, step)));
     rows.each(Check::Transition, transitions)?;
     Ok(opened)
 }
@@ -266,7 +268,7 @@ impl Opened {
     }
 
     /// Whether a step, made again from what was committed, gives the state that was committed next.
-    fn leads_on(&self, job: &JobSpec, step: u32) -> bool {
+    fn leads_on(&self, job: &JobSpec, noise: &StepNoise, step: u32) -> bool {
         let next = || {
             let (state, guided) = self.guided(job, step)?;
             if !guided.iter().all(|value| value.is_finite()) {
@@ -278,8 +280,8 @@ impl Opened {
                 None
             };
             let before = before.as_ref().map(|(sample, model_output)| Previous { sample, model_output });
-            let mut next = self.scheduler.step(step as usize, &state, &guided, before).ok()?;
-            job.latent_dtype.round(&mut next);
+            let (dtype, index) = (job.latent_dtype, step as usize);
+            let next = next_state(&self.scheduler, dtype, Some(noise), index, &state, &guided, before).ok()?;
             let finite = next.iter().all(|value| value.is_finite());
             finite.then(|| Tensor::from_f32(&next, job.latent_dtype, &job.latent_dims()).digest())
         };

@@ -39,8 +39,9 @@ pub struct PairTolerance {
     pub bins: Vec<SigmaBin>,
     /// Least PSNR of a decoded frame against the validator's, in dB.
     pub frame_psnr_db: f64,
-    /// Least PSNR of the delivered clip's frames against the committed ones, in dB.
-    pub clip_psnr_db: f64,
+    /// Largest error of the worst block of a delivered clip's frame against the committed one, root mean square of 8-bit
+    /// levels ([`worst_block_rms_levels`](super::worst_block_rms_levels)).
+    pub clip_block_rms: f64,
     /// Honest frames measured for the two above.
     pub honest_frames: u64,
 }
@@ -158,12 +159,15 @@ impl PairTolerance {
         rms_of_psnr(self.frame_psnr_db, "decoded frames")
     }
 
-    /// Largest root mean square of 8-bit levels that the clip's frames may differ by.
+    /// Largest error of a clip frame's worst block, in 8-bit levels.
     ///
     /// # Errors
-    /// The PSNR bound is no number.
-    pub fn clip_rms_bound(&self) -> Result<f64, ToleranceError> {
-        rms_of_psnr(self.clip_psnr_db, "clip frames")
+    /// The bound is no positive number.
+    pub fn clip_block_bound(&self) -> Result<f64, ToleranceError> {
+        if self.clip_block_rms.is_finite() && self.clip_block_rms > 0.0 {
+            return Ok(self.clip_block_rms);
+        }
+        Err(ToleranceError::NoBound { what: "clip frames".to_owned() })
     }
 
     fn write(&self, out: &mut Writer) {
@@ -177,7 +181,7 @@ impl PairTolerance {
                 out.f64(value);
             }
         }
-        out.f64(self.frame_psnr_db).f64(self.clip_psnr_db).u64(self.honest_frames);
+        out.f64(self.frame_psnr_db).f64(self.clip_block_rms).u64(self.honest_frames);
     }
 }
 

@@ -111,6 +111,16 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Reads a verdict that nobody has signed yet: what a worker hands to its node.
+    ///
+    /// # Errors
+    /// The bytes are not the canonical encoding of one.
+    pub fn from_canonical_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Reader::whole(bytes, Self::read)
+    }
+}
+
 impl Signable for Verdict {
     const DOMAIN: &'static str = "infernet/verdict/v1";
 

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use infernet_engine::pipeline::Precision;
+use infernet_engine::noise::{NoiseStream, PortableNoise};
+use infernet_engine::pipeline::{Precision, StepNoise};
 use infernet_network::proof::group::{
     BoundaryRecord, MemberLeaf, Shipment, boundary_digest, group_root, member_commitment,
 };
@@ -124,7 +125,12 @@ fn primitives() {
             let (job, miner, c) = (digest(number), PublicKey(bytes("miner key", number)), bytes("c", number));
             let seed = JobSeed::new(&job, &miner, &c);
             let noise = seed.noise(40).into_iter().map(|value| format!("{:08x}", value.to_bits())).collect::<Vec<_>>();
-            json!({ "job": job, "miner": miner, "c": hex(c), "seed": hex(seed.0), "noise_bits": noise })
+            // Stream 3: what is added after step 2.
+            let mut after = [0.0_f32; 20];
+            PortableNoise::from_wide_seed(&seed.0, NoiseStream::Step(2)).fill(0, &mut after);
+            let after: Vec<String> = after.iter().map(|value| format!("{:08x}", value.to_bits())).collect();
+            json!({ "job": job, "miner": miner, "c": hex(c), "seed": hex(seed.0), "noise_bits": noise,
+                "after_step_2_bits": after })
         })
         .to_vec();
     check_json(
@@ -175,6 +181,8 @@ fn statements() {
                 "seed": hex(JobSeed::of(challenge).0),
                 "init_noise_sigma": world.scheduler.init_noise_sigma(),
                 "initial_state_digest": first.payload.state().unwrap(),
+                "step_noise_amplitudes": (0..7).map(|step| StepNoise::SHARE * world.scheduler.noise_after(step))
+                    .collect::<Vec<f64>>(),
                 "commitment": hex(committed.commitment().to_bytes()),
                 "commitment_digest": committed.commitment().digest(),
                 "draws": draws,

@@ -1,12 +1,14 @@
 //! The designs this one replaces, each with the attack that passes there and fails here.
 
 use ed25519_dalek::Signer;
+use infernet_engine::pipeline::next_state;
 use infernet_network::proof::{
-    AuditTerms, Check, CommitmentScheme, Digest, Draw, LeafPayload, MerkleTree, PromptOpening, PublicKey, Signed,
-    SigningKey, StepOutputs, Tensor, verify_path,
+    AuditTerms, Check, CommitmentScheme, Digest, Draw, JobSeed, LeafPayload, MerkleTree, PromptOpening, PublicKey,
+    Reexecution, Signed, SigningKey, StepInput, StepOutputs, Tensor, relative_l2, verify_path,
 };
 use sha2::{Digest as _, Sha256};
 
+use super::fake::Fake;
 use super::world::{DDIM, Options, World, bytes};
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {
@@ -54,6 +56,53 @@ fn tolerances_of_one_accept_states_that_do_not_follow() {
     assert!(weak_step_check(&world, &evidence));
     let failure = world.audit(&world.bundle(&world.commit(evidence))).unwrap().verdict.failure().unwrap();
     assert_eq!(failure.check, Check::Transition);
+}
+
+#[test]
+fn without_noise_after_steps_an_old_run_is_one_step_away() {
+    // An old run of the same prompt, and this job's outputs: the first is made up, so that the old run's second state follows.
+    let options = Options { sampler: DDIM, guidance: 1.0, steps: 8, checked: 8, ..Options::default() };
+    let old = World::new(&Options { number: 1, ..options.clone() });
+    let world = World::new(&options);
+    let dtype = world.job.latent_dtype;
+    let made_up = |state: &[f32], target: &[f32]| -> Vec<f32> {
+        let at = |output: f32| world.scheduler.step(0, state, &vec![output; state.len()], None).unwrap();
+        let (zero, one) = (at(0.0), at(1.0));
+        (0..state.len()).map(|at| (target[at] - zero[at]) / (one[at] - zero[at])).collect()
+    };
+    // How many of the outputs along a chain are not the model's on the chain's own states.
+    let wrong = |noise: Option<&infernet_engine::pipeline::StepNoise>| {
+        // The old run, by the same rules.
+        let seed = JobSeed::of(&old.challenge.body).step_noise();
+        let old_noise = noise.map(|_| &seed);
+        let mut model = Fake::exact();
+        model.prepare(&world.job, &world.opening).unwrap();
+        let mut output = |step: usize, state: &[f32]| {
+            let input = world.scheduler.scale_model_input(step, state);
+            let timestep = world.scheduler.timestep(step);
+            model.model_outputs(&StepInput { step: step as u32, input: &input, timestep }).unwrap().conditional
+        };
+        let mut states = vec![old.first_state().to_f32()];
+        let mut outputs = Vec::new();
+        for step in 0..8 {
+            outputs.push(output(step, &states[step]));
+            let state =
+                next_state(&world.scheduler, dtype, old_noise, step, &states[step], &outputs[step], None).unwrap();
+            states.push(state);
+        }
+        let mut state = world.first_state().to_f32();
+        let mut wrong = Vec::new();
+        for (step, known) in outputs.iter().enumerate() {
+            let claimed = if step == 0 { made_up(&state, &states[1]) } else { known.clone() };
+            if relative_l2(&claimed, &output(step, &state)) > 1e-3 {
+                wrong.push(step);
+            }
+            state = next_state(&world.scheduler, dtype, noise, step, &state, &claimed, None).unwrap();
+        }
+        wrong
+    };
+    assert_eq!(wrong(None), [0]);
+    assert_eq!(wrong(Some(&JobSeed::of(&world.challenge.body).step_noise())), [0, 1, 2, 3, 4, 5, 6, 7]);
 }
 
 /// A tree that sorts each pair before hashing, has no tags and doubles the last of an odd level.

@@ -57,6 +57,8 @@ struct HonestRow {
 #[derive(Serialize)]
 struct AttackRow {
     attack: &'static str,
+    /// Number format of miner and validator.
+    dtype: &'static str,
     description: &'static str,
     kind: &'static str,
     /// Share of the work that is not done: evaluations, or parameters or weight bytes of a cheaper model.
@@ -112,26 +114,29 @@ pub(super) fn run(arguments: &AttackBenchArgs) -> Result {
             }
         })
         .collect();
-    let bar = progress::steps((attacks.len() + arguments.dtypes.len().pow(2)) as u64, arguments.json);
+    let dtypes = arguments.dtypes.len();
+    let bar = progress::steps((attacks.len() * dtypes + dtypes * dtypes) as u64, arguments.json);
     let bench = Bench { arguments, found: &found, table, parameters, bar };
     let honest = bench.honest()?;
-    let model = bench.load(Precision::F32, None)?;
     let scratch = tempfile::tempdir()?;
     let workshop = Workshop::new(found.dir.root(), scratch.path(), LoadOptions::default());
     let mut rows = Vec::new();
-    for attack in attacks {
-        if interrupted.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
+    for &dtype in &arguments.dtypes {
+        let model = bench.load(dtype.into(), None)?;
+        for attack in &attacks {
+            if interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(Failure::Interrupted);
+            }
+            bench.bar.set_prefix(attack.name());
+            match bench.attack(attack, model.as_ref(), &workshop)? {
+                Ok(row) => rows.push(row),
+                Err(why) => bench.bar.suspend(|| eprintln!("skipped {}: {why}", attack.name())),
+            }
+            bench.bar.inc(1);
         }
-        bench.bar.set_prefix(attack.name());
-        match bench.attack(&attack, model.as_ref(), &workshop)? {
-            Ok(row) => rows.push(row),
-            Err(why) => bench.bar.suspend(|| eprintln!("skipped {}: {why}", attack.name())),
-        }
-        bench.bar.inc(1);
     }
     bench.bar.finish_and_clear();
-    let exchange = bench.exchange(model.as_ref(), 0)?;
+    let exchange = bench.exchange(bench.load(Precision::F32, None)?.as_ref(), 0)?;
     let money = Money::new(&exchange.job, arguments.trust)?;
     let report = Report {
         model_digest: digest.to_string(),
@@ -244,7 +249,8 @@ impl Bench<'_> {
         workshop: &Workshop,
     ) -> Result<std::result::Result<AttackRow, String>> {
         let digest = self.found.proof_digest(model.precision())?;
-        let pair = self.table.pair(&digest, model.precision(), model.precision()).map_err(failed)?;
+        let table = self.table_for(model.precision())?;
+        let pair = table.pair(&digest, model.precision(), model.precision()).map_err(failed)?;
         let (mut detected, mut when_drawn) = (Rate::default(), Rate::default());
         let mut checks = BTreeMap::new();
         let mut smallest: Option<f64> = None;
@@ -263,7 +269,7 @@ impl Bench<'_> {
             let tampered = attack.tampered_steps(&exchange.job);
             for audit_number in 0..u64::from(self.arguments.audits) {
                 let bundle = exchange.bundle(&committed, audit_number).map_err(failed)?;
-                let verdict = audit(&bundle, &self.table, &mut auditor).map_err(failed)?.verdict;
+                let verdict = audit(&bundle, &table, &mut auditor).map_err(failed)?.verdict;
                 detected.add(!verdict.accepted());
                 if shows(attack, &exchange, &committed, audit_number, &tampered)? {
                     when_drawn.add(!verdict.accepted());
@@ -292,6 +298,7 @@ impl Bench<'_> {
         let money = Money::new(&job, self.arguments.trust)?;
         Ok(Ok(AttackRow {
             attack: attack.name(),
+            dtype: model.precision().name(),
             description: attack.description(),
             kind: match attack.kind() {
                 Kind::Structural => "structural",
@@ -382,15 +389,15 @@ fn show(report: &Report) -> Result {
         ))?;
     }
     output::line(
-        "\nattack                       saved  detected of audits (95 %)               formula  when drawn    error / bound  value",
+        "\nattack                           saved  detected of audits (95 %)               formula  when drawn    error / bound  value",
     )?;
     for row in &report.attacks {
         let rate = Rate { hits: row.detected, of: row.audits };
         let error = row.smallest_error_over_bound.map_or_else(String::new, |ratio| format!("{ratio:.1}"));
         let caught_by = row.checks.keys().copied().collect::<Vec<_>>().join(", ");
         output::line(&format!(
-            "{:27} {:5.0} %  {:38} {:6.1} %  {:12} {error:>14} {:6.2}  {caught_by}",
-            row.attack,
+            "{:31} {:5.0} %  {:38} {:6.1} %  {:12} {error:>14} {:6.2}  {caught_by}",
+            format!("{} {}", row.attack, row.dtype),
             100.0 * row.work_saved,
             rate.to_string(),
             100.0 * row.expected_detection,

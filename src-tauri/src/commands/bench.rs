@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use infernet_engine::noise::{NoiseStream, PortableNoise};
-use infernet_engine::pipeline::{Branch, Control, GenerateRequest, VideoModel, cpu_kernels, generate};
+use infernet_engine::pipeline::{
+    Branch, Control, GenerateRequest, VideoModel, cpu_kernels, estimated_peak_bytes, generate,
+};
 use serde::Serialize;
 
 use super::device::{self, Choice, DeviceUse};
@@ -31,6 +33,8 @@ struct Report {
     load_seconds: f64,
     seconds: Vec<f64>,
     median_seconds: f64,
+    /// Before the run, of a whole clip.
+    estimated_peak_bytes: u64,
     #[serde(flatten)]
     device: DeviceUse,
 }
@@ -52,8 +56,13 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
     } else {
         Box::new(|| {
             let cancelled = AtomicBool::new(false);
-            let mut control =
-                Control { progress: &mut |_| {}, cancelled: &cancelled, observer: None, initial_latent: None };
+            let mut control = Control {
+                progress: &mut |_| {},
+                cancelled: &cancelled,
+                observer: None,
+                initial_latent: None,
+                step_noise: None,
+            };
             generate(model.as_ref(), &scheduler, &request, &mut control)?;
             Ok(())
         })
@@ -81,6 +90,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
         load_seconds,
         median_seconds: sorted[sorted.len() / 2],
         seconds,
+        estimated_peak_bytes: estimated_peak_bytes(found.dir.root(), &request, options.precision)?,
         device: DeviceUse::now(&options)?,
     };
     if arguments.json {
@@ -101,7 +111,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result {
         sorted.len()
     ))?;
     let memory = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), output::bytes);
-    output::line(&format!("peak memory: {}", memory(report.device.peak_memory_bytes)))?;
+    let estimate = output::bytes(report.estimated_peak_bytes);
+    output::line(&format!("peak memory: {} (estimated: {estimate})", memory(report.device.peak_memory_bytes)))?;
     if report.device.peak_vram_bytes.is_some() {
         output::line(&format!("peak VRAM: {}", memory(report.device.peak_vram_bytes)))?;
     }

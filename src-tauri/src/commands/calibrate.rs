@@ -151,7 +151,7 @@ fn show(pair: &PairTolerance) -> Result {
         ))?;
     }
     output::line(&format!(
-        "  frames at least {:.1} dB, the clip at least {:.1} dB ({} frames)",
-        pair.frame_psnr_db, pair.clip_psnr_db, pair.honest_frames
+        "  frames at least {:.1} dB, the clip's worst block within {:.1} levels ({} frames)",
+        pair.frame_psnr_db, pair.clip_block_rms, pair.honest_frames
     ))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use infernet_engine::pipeline::{GenerateRequest, VideoModel};
+use infernet_engine::pipeline::{GenerateRequest, StepNoise, VideoModel};
 use infernet_engine::schedulers::SchedulerConfig;
 use infernet_engine::video::FrameRate;
 use infernet_network::inference::Recorder;
@@ -61,6 +61,11 @@ impl Commit {
     /// The noise that the challenge decides.
     pub(super) fn noise(&self) -> Vec<f32> {
         JobSeed::of(&self.challenge.body).noise(self.job.latent.elements())
+    }
+
+    /// What is added after each step.
+    pub(super) fn step_noise(&self) -> StepNoise {
+        JobSeed::of(&self.challenge.body).step_noise()
     }
 
     pub(super) fn recorder(&mut self) -> &mut Recorder {

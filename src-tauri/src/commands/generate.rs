@@ -71,6 +71,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         None => None,
     };
     let initial_latent = commit.as_ref().map(Commit::noise).or(initial_latent);
+    let step_noise = commit.as_ref().map(Commit::step_noise);
     let mut observers = Observers(
         [
             trace.as_mut().map(|trace| trace as &mut dyn Observer),
@@ -89,6 +90,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
             cancelled: &interrupted,
             observer: Some(&mut observers),
             initial_latent,
+            step_noise,
         },
     );
     bars.finish();

@@ -167,7 +167,8 @@ fn lines(report: &Report, rows: &[CheckResult]) -> Result {
 
 fn unit(check: Check) -> &'static str {
     match check {
-        Check::DecodedFrame | Check::ClipFrame => " (rms of 255 levels)",
+        Check::DecodedFrame => " (rms of 255 levels)",
+        Check::ClipFrame => " (rms of 255 levels, worst block)",
         _ => " (relative L2)",
     }
 }
