@@ -121,7 +121,11 @@ pub(super) fn check_path(fields: Fields, path: &str) -> Result<(), WireError> {
         path.len() <= MAX_PATH_BYTES && path.split('/').all(part),
         "path",
         || format!("{path:?}"),
-        || format!("a relative path of at most {MAX_PATH_BYTES} of a-z, 0-9, `.`, `_`, `-`, no part beginning with a dot"),
+        || {
+            format!(
+                "a relative path of at most {MAX_PATH_BYTES} of a-z, 0-9, `.`, `_`, `-`, no part beginning with a dot"
+            )
+        },
     )
 }
 

@@ -172,9 +172,7 @@ impl Invitation {
             return Err(InvitationError::Checksum);
         }
         match content {
-            [VERSION, body @ ..] if body.len() <= MAX_BODY_BYTES as usize => {
-                Ok(canonical::decode("Invitation", body)?)
-            }
+            [VERSION, body @ ..] if body.len() <= MAX_BODY_BYTES as usize => Ok(canonical::decode("Invitation", body)?),
             [VERSION, ..] => Err(InvitationError::TooLong { chars: text.len() }),
             [found, ..] => Err(InvitationError::Version { found: *found }),
             [] => Err(InvitationError::Checksum),

@@ -26,8 +26,12 @@ impl Roles {
     /// Relays connections of peers behind NATs.
     pub const RELAY: Self = Self(8);
 
-    const NAMES: [(Self, &'static str); 4] =
-        [(Self::MINER, "miner"), (Self::VALIDATOR, "validator"), (Self::REQUESTER, "requester"), (Self::RELAY, "relay")];
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::MINER, "miner"),
+        (Self::VALIDATOR, "validator"),
+        (Self::REQUESTER, "requester"),
+        (Self::RELAY, "relay"),
+    ];
 
     /// Both.
     #[must_use]

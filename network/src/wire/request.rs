@@ -2,8 +2,8 @@
 
 use super::frame::messages;
 use super::job::{
-    AccountQuery, CancelJob, Commit, JobFailed, JobProgress, JobStatus, LedgerRequest, ManifestQuery, OfferJob, PostJob,
-    ReceiptsQuery, Settled,
+    AccountQuery, CancelJob, Commit, JobFailed, JobProgress, JobStatus, LedgerRequest, ManifestQuery, OfferJob,
+    PostJob, ReceiptsQuery, Settled,
 };
 use super::offer::{Hello, MinerOffer};
 use super::response::Response;

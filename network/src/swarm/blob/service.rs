@@ -99,8 +99,7 @@ impl BlobService {
     }
 
     async fn open(&self, peer: PeerId) -> Result<libp2p::Stream, BlobError> {
-        let unreachable =
-            |reason: String| BlobError::Dial(DialFailure::Unreachable { to: peer.to_string(), reason });
+        let unreachable = |reason: String| BlobError::Dial(DialFailure::Unreachable { to: peer.to_string(), reason });
         let mut control = self.control.clone();
         match tokio::time::timeout(self.timeouts.idle, control.open_stream(peer, BLOB_PROTOCOL)).await {
             Ok(Ok(stream)) => Ok(stream),

@@ -14,7 +14,7 @@ use super::{BlobService, BlobSink, BlobSource, BlobTimeouts, Received};
 use crate::proof::Digest;
 use crate::swarm::error::BlobError;
 use crate::wire::{
-    Ack, BlobHeader, BlobMessage, BlobStart, Body, CHUNK_BYTES, ChunkHeader, HEADER_BYTES, Message, Refusal, WireError,
+    Ack, BlobHeader, BlobMessage, BlobStart, Body, CHUNK_BYTES, ChunkHeader, HEADER_BYTES, Message, Refusal,
 };
 
 /// Both halves of a stream.
