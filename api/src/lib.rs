@@ -6,12 +6,17 @@
 //! | part | what |
 //! |---|---|
 //! | [`types`] | one file per part of the node: status, devices, jobs, money, trust, peers, models, settings, events |
+//! | `client` | a typed client with reconnecting events, for tokio |
 //! | [`ApiError`], [`ErrorCode`] | every answer that is not a success |
+//! | [`openapi`] | the description that is served and checked in as `docs/openapi.json` |
 //! | [`ApiToken`], [`read_token`] | what requests carry |
 //! | [`JobId`], [`NodeId`], [`ModelId`], ... | identifiers with one spelling each |
 
+#[cfg(feature = "client")]
+pub mod client;
 mod error;
 mod ids;
+pub mod openapi;
 mod token;
 pub mod types;
 

@@ -89,6 +89,51 @@ pub struct EarningsQuery {
     pub to_unix_ms: Option<u64>,
 }
 
+/// Most bars of a chart.
+pub const MAX_BUCKETS: u64 = 1000;
+
+impl Bucket {
+    /// Its shortest length.
+    #[must_use]
+    pub fn least_ms(self) -> u64 {
+        const HOUR_MS: u64 = 3_600_000;
+        match self {
+            Self::Hour => HOUR_MS,
+            Self::Day => 24 * HOUR_MS,
+            Self::Week => 7 * 24 * HOUR_MS,
+            Self::Month => 28 * 24 * HOUR_MS,
+        }
+    }
+}
+
+impl EarningsQuery {
+    /// Checks that the span is one, and has no more than [`MAX_BUCKETS`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidQuery`].
+    pub fn check(&self) -> Result<(), ApiError> {
+        let (Some(from), Some(to)) = (self.from_unix_ms, self.to_unix_ms) else {
+            return Ok(());
+        };
+        let refuse = |message: String, next_step: &str| {
+            Err(ApiError::new(ErrorCode::InvalidQuery, message, next_step).at("from_unix_ms"))
+        };
+        if from >= to {
+            return refuse(
+                format!("from_unix_ms is {from}; expected less than to_unix_ms, {to}"),
+                "ask for a later end",
+            );
+        }
+        if (to - from) / self.bucket.unwrap_or_default().least_ms() >= MAX_BUCKETS {
+            return refuse(
+                format!("the span has more than {MAX_BUCKETS} bars"),
+                "ask for a shorter span or wider bars",
+            );
+        }
+        Ok(())
+    }
+}
+
 /// What was earned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Earnings {
@@ -188,6 +233,21 @@ pub struct ClaimRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub amount_microcredits: Option<u64>,
+}
+
+impl ClaimRequest {
+    /// Checks that an amount is one.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRequest`].
+    pub fn check(&self) -> Result<(), ApiError> {
+        if self.amount_microcredits == Some(0) {
+            let message = "amount_microcredits is 0; expected at least 1";
+            let next_step = "leave it out to claim everything";
+            return Err(ApiError::new(ErrorCode::InvalidRequest, message, next_step).at("amount_microcredits"));
+        }
+        Ok(())
+    }
 }
 
 /// What a claim brought.
@@ -333,4 +393,35 @@ pub enum RefundState {
 pub struct RefundList {
     /// The refunds.
     pub refunds: Vec<Refund>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_amounts_are_checked() {
+        let span = |bucket, from, to| EarningsQuery { bucket, from_unix_ms: from, to_unix_ms: to }.check().is_ok();
+        assert!(span(None, None, None) && span(None, Some(5), None) && span(None, Some(5), Some(6)));
+        assert!(!span(None, Some(5), Some(5)) && !span(None, Some(6), Some(5)) && !span(None, Some(0), Some(u64::MAX)));
+        assert!(span(Some(Bucket::Hour), Some(0), Some(1000 * 3_600_000 - 1)));
+        assert!(!span(Some(Bucket::Hour), Some(0), Some(1000 * 3_600_000)));
+
+        let stake =
+            |action, amount| StakeRequest { request_id: None, action, amount_microcredits: amount }.check().is_ok();
+        assert!(stake(StakeAction::Stake, Some(1)) && stake(StakeAction::Withdraw, None));
+        assert!(
+            !stake(StakeAction::Stake, None)
+                && !stake(StakeAction::Unstake, None)
+                && !stake(StakeAction::Withdraw, Some(0))
+        );
+        let claim = |amount| ClaimRequest { request_id: None, amount_microcredits: amount }.check().is_ok();
+        assert!(claim(None) && claim(Some(1)) && !claim(Some(0)));
+        let limit = |limit| ReceiptFilter { limit, ..ReceiptFilter::default() }.page().ok();
+        assert_eq!(
+            [limit(None), limit(Some(0)), limit(Some(500)), limit(Some(501))],
+            [Some(50), None, Some(500), None]
+        );
+    }
 }
