@@ -5,11 +5,28 @@ use std::process::Command;
 
 /// For every crate, those of ours that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("infernet-api", &[]),
     ("infernet-economics", &[]),
     ("infernet-engine", &[]),
+    ("infernet-ledger", &["infernet-economics"]),
     ("infernet-network", &["infernet-engine"]),
     ("infernet-adversary", &["infernet-engine", "infernet-network"]),
-    ("infernet", &["infernet-adversary", "infernet-economics", "infernet-engine", "infernet-network"]),
+    (
+        "infernet-node",
+        &["infernet-api", "infernet-economics", "infernet-engine", "infernet-ledger", "infernet-network"],
+    ),
+    (
+        "infernet",
+        &[
+            "infernet-adversary",
+            "infernet-api",
+            "infernet-economics",
+            "infernet-engine",
+            "infernet-ledger",
+            "infernet-network",
+            "infernet-node",
+        ],
+    ),
 ];
 
 #[test]
