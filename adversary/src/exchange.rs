@@ -105,6 +105,15 @@ impl Exchange {
         Self::about(seed, job, opening, AuditPolicy::default(), 0, Digest::ZERO)
     }
 
+    /// A miner's side of an exchange that others began: for attacks on a real network. What it would do as a validator follows
+    /// from no one's keys.
+    pub fn of(job: JobSpec, opening: PromptOpening, challenge: Signed<Challenge>) -> Self {
+        let seed = u64::from_le_bytes(job.job_id[..8].try_into().unwrap_or_default());
+        let policy = AuditPolicy::default();
+        let tolerance = challenge.body.terms.tolerance;
+        Self { seed, job, opening, challenge, policy, trust_per_mille: 0, tolerance }
+    }
+
     fn about(
         seed: u64,
         mut job: JobSpec,

@@ -2,6 +2,28 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`node`] | a running node: its roles on one swarm |
+//! | [`validator`] | takes jobs, finds miners, audits, keeps the ledger |
+//! | [`miner`] | takes jobs that fit its owner's rules, runs them, commits, opens |
+//! | [`requester`] | makes jobs, follows them, brings the clips home |
+//! | [`courier`], [`roles`] | how roles reach each other, on one node or over the swarm |
+//! | [`worker`], [`runner`] | inference in a child process, supervised |
+//! | [`models`], [`bounds`] | the models here by digest, and the bounds that come with them |
 //! | [`http`] | the server of the node's API, over any [`Backend`](http::Backend) |
+//!
+//! What always holds: every stage of a job has a deadline and a way on; money moves only through the ledger, under names that
+//! follow from job and attempt, before the job's record changes; keys never leave the node's process.
 
+pub mod bounds;
+mod clock;
+pub mod courier;
+mod hash;
 pub mod http;
+pub mod miner;
+pub mod models;
+pub mod node;
+pub mod requester;
+pub mod roles;
+pub mod runner;
+pub mod validator;
+pub mod worker;

@@ -1,12 +1,14 @@
 //! Arguments.
 
 mod economics;
+mod node;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use economics::*;
+pub(crate) use node::*;
 
 /// 32 bytes in hexadecimal digits.
 fn bytes32(text: &str) -> Result<[u8; 32], String> {
@@ -54,6 +56,16 @@ pub(crate) enum Command {
     /// Is cheating rational, what must be staked and deposited, what does a clip cost
     #[command(subcommand)]
     Economics(Box<EconomicsCommand>),
+    /// Run a node: mine, validate, order clips, without a desktop
+    Node(Box<NodeArgs>),
+    /// A whole network on this computer: a validator, three honest miners, one that cheats, a requester; five jobs
+    Demo(DemoArgs),
+    /// Look at a ledger on this computer: balance, history, verify, export
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Internal: run jobs and audits for a node, over standard input and output
+    #[command(hide = true)]
+    Worker(WorkerArgs),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,

@@ -94,6 +94,36 @@ pub fn check_memory(
     Err(EngineError::Memory { needed_mib: needed / MIB, available_mib: available / MIB, fits: advice })
 }
 
+/// The latent of a clip, from a model's configurations alone.
+///
+/// # Errors
+/// The size does not fit the model, or a config can't be read.
+pub fn latent_shape(folder: &Path, width: usize, height: usize, frames: usize) -> Result<LatentShape> {
+    let sizes = Sizes::read(folder)?;
+    shape_of(&sizes.unet, &sizes.vae, width, height, frames)
+}
+
+/// The latent of a clip.
+pub(super) fn shape_of(
+    unet: &UNet3DConfig,
+    vae: &VaeConfig,
+    width: usize,
+    height: usize,
+    frames: usize,
+) -> Result<LatentShape> {
+    let factor = vae.factor();
+    for (name, value) in [("width", width), ("height", height)] {
+        if value == 0 || value % factor != 0 {
+            let lower = (value / factor).max(1) * factor;
+            return Err(EngineError::Request(format!(
+                "{name} {value} is not a multiple of {factor}, as this model's VAE needs; try {lower} or {}",
+                lower + factor
+            )));
+        }
+    }
+    Ok(LatentShape { channels: unet.in_channels, frames, height: height / factor, width: width / factor })
+}
+
 /// Estimated peak of a job's memory in bytes, weights and program included: what [`check_memory`] compares.
 ///
 /// # Errors

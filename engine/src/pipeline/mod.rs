@@ -16,7 +16,7 @@ pub use elementwise::{guided_output, initial_state, next_state};
 pub use frames::to_rgb8;
 pub use generate::{Control, Generated, Progress, generate};
 pub use loader::{DeviceMemory, LoadOptions, TensorDevice, load};
-pub use memory::{check_memory, estimated_peak_bytes, model_defaults};
+pub use memory::{check_memory, estimated_peak_bytes, latent_shape, model_defaults};
 pub use model::{Branch, Denoiser, LatentShape, Precision, TextStates, VideoModel};
 pub use observe::{Observer, Step};
 pub use request::{GenerateRequest, ModelDefaults};

@@ -58,22 +58,7 @@ impl<B: Backend> VideoModel for UNet3DModel<B> {
     }
 
     fn latent_shape(&self, width: usize, height: usize, frames: usize) -> Result<LatentShape> {
-        let factor = self.vae.config().factor();
-        for (name, value) in [("width", width), ("height", height)] {
-            if value == 0 || value % factor != 0 {
-                let lower = (value / factor).max(1) * factor;
-                return Err(EngineError::Request(format!(
-                    "{name} {value} is not a multiple of {factor}, as this model's VAE needs; try {lower} or {}",
-                    lower + factor
-                )));
-            }
-        }
-        Ok(LatentShape {
-            channels: self.unet.config().in_channels,
-            frames,
-            height: height / factor,
-            width: width / factor,
-        })
+        super::memory::shape_of(self.unet.config(), self.vae.config(), width, height, frames)
     }
 
     fn denoiser(

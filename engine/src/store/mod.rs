@@ -42,7 +42,7 @@ mod verify;
 
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile, Defaults, Licence, PlanMemory, Source};
-pub use digest::{FileDigest, Sha256Digest};
+pub use digest::{FileDigest, Sha256Digest, file_sha256};
 pub use download::{DownloadOptions, ProxyMode};
 pub use error::StoreError;
 pub use header::check_safetensors;

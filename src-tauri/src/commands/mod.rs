@@ -5,17 +5,21 @@ mod bench;
 mod bounds;
 mod calibrate;
 mod commit;
+mod demo;
 mod device;
 mod devices;
 mod economics;
 mod exchange;
 mod generate;
+mod ledger;
 mod loaded;
 mod model;
+mod node;
 mod parity;
 mod reveal;
 mod score;
 mod verify;
+mod work;
 
 use crate::cli::Command;
 use crate::failure::Result;
@@ -34,6 +38,10 @@ pub(crate) fn run(command: Command) -> Result {
         Command::AttackBench(arguments) => attack_bench::run(&arguments),
         Command::Parity(arguments) => parity::run(&arguments),
         Command::Economics(command) => economics::run(&command),
+        Command::Node(arguments) => node::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Worker(arguments) => work::run(&arguments),
         Command::ProbeDevices => devices::print_probe(),
     }
 }

@@ -1,0 +1,114 @@
+//! The evidence of a run, put together for the worker, and its verdict, signed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use infernet_engine::video::write_atomically;
+use infernet_network::proof::{
+    AuditNonce, Bundle, Challenge, Commitment, JobSpec, PromptOpening, Signature, Signed, SignedReveal, SigningKey,
+    Timing, Verdict,
+};
+use infernet_network::wire::JobId;
+use tokio_util::sync::CancellationToken;
+
+use super::lifecycle::Judgement;
+use super::record::JobRecord;
+use super::store::JobStore;
+use crate::hash::hash;
+use crate::models::LocalModels;
+use crate::worker::{AuditCommand, Command, Report, Supervisor};
+
+/// Bytes of a signature, in front of a reveal on the wire.
+pub(crate) const SIGNATURE_BYTES: usize = 64;
+
+/// A run to be judged.
+pub(super) struct Work {
+    pub(super) store: JobStore,
+    pub(super) id: JobId,
+    pub(super) record: JobRecord,
+    pub(super) models: Arc<LocalModels>,
+    pub(super) clip_model: Option<PathBuf>,
+    pub(super) key: SigningKey,
+}
+
+/// A signed reveal as it travels.
+pub(crate) fn encode_reveal(reveal: &SignedReveal) -> Vec<u8> {
+    [reveal.signature.0.as_slice(), &reveal.bytes].concat()
+}
+
+fn decode_reveal(bytes: &[u8]) -> Option<SignedReveal> {
+    let (signature, reveal) = bytes.split_at_checked(SIGNATURE_BYTES)?;
+    Some(SignedReveal { bytes: reveal.to_vec(), signature: Signature(signature.try_into().ok()?) })
+}
+
+fn said(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Work {
+    /// Writes the bundle, has it judged, signs the verdict and keeps it.
+    pub(super) async fn judge(self, supervisor: &Supervisor) -> Result<Judgement, String> {
+        let attempt = self.record.stage.attempt().ok_or("the job has no attempt")?.clone();
+        let path = self.store.bundle(&self.id, attempt.number);
+        let job = JobSpec::from_bytes(&self.record.spec).map_err(said)?;
+        let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
+        let table = model.bounds().map_err(said)?;
+        if table.digest() != attempt.tolerance {
+            return Err("the model's bounds have changed since the challenge; bring the old ones back".to_owned());
+        }
+        let command = AuditCommand {
+            model: model.folder.clone(),
+            precision: model.precision,
+            threads: None,
+            bundle: path.clone(),
+            table,
+            digest: job.model.0,
+            clip_model: self.clip_model.clone(),
+        };
+        let written = tokio::task::spawn_blocking({
+            let (store, id, record) = (self.store.clone(), self.id, self.record.clone());
+            move || bundle(&store, &id, &record).and_then(|bundle| write_atomically(&path, &bundle.to_bytes()).map_err(said))
+        });
+        written.await.map_err(said)??;
+        let report = supervisor.run(&Command::Audit(command), &CancellationToken::new(), |_| {}).await.map_err(said)?;
+        let Report::Audited(audited) = report else { return Err("the worker answered something else".to_owned()) };
+        let verdict = Verdict::from_canonical_bytes(&audited.verdict).map_err(said)?;
+        let failure = verdict.failure();
+        let signed = Signed::sign(verdict, &self.key).map_err(said)?;
+        let bytes = signed.to_bytes();
+        let digest = hash("infernet/signed-verdict/v1", &bytes);
+        write_atomically(&self.store.verdict(&self.id, attempt.number), &bytes).map_err(said)?;
+        Ok(match failure {
+            None => {
+                let quality = if audited.not_authentic.is_some() { 0.0 } else { audited.quality.unwrap_or(0.0) };
+                // Between 0 and 1.
+                Judgement::Accepted { quality_ppm: (quality.clamp(0.0, 1.0) * 1e6).round() as u32, digest }
+            }
+            Some(failure) => {
+                Judgement::Rejected { check: failure.check.name().to_owned(), proof: failure.check.proof(), digest }
+            }
+        })
+    }
+}
+
+fn bundle(store: &JobStore, id: &JobId, record: &JobRecord) -> Result<Bundle, String> {
+    let (Some(attempt), Some(commitment)) = (record.stage.attempt(), record.stage.commitment()) else {
+        return Err("the job has no commitment".to_owned());
+    };
+    let read = |path: PathBuf| std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
+    Ok(Bundle {
+        job: JobSpec::from_bytes(&record.spec).map_err(said)?,
+        opening: PromptOpening::from_bytes(&record.opening).map_err(said)?,
+        challenge: Signed::<Challenge>::from_bytes(&attempt.challenge).map_err(said)?,
+        pledge: None,
+        commitment: Signed::<Commitment>::from_bytes(&commitment.bytes).map_err(said)?,
+        nonce: AuditNonce(attempt.nonce),
+        timing: Timing {
+            committed_unix_ms: commitment.committed_ms,
+            nonce_published_unix_ms: commitment.published_ms,
+            revealed_unix_ms: commitment.revealed_ms.unwrap_or(u64::MAX),
+        },
+        reveal: decode_reveal(&read(store.reveal(id, attempt.number))?),
+        clip: read(store.clip(id, attempt.number))?,
+    })
+}

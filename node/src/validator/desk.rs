@@ -1,0 +1,572 @@
+//! One thread that owns the ledger and every job. Nothing else writes either, so that no two things happen at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use infernet_ledger::{AccountId, Entry, Issue, Journal, JournalError, LedgerParameters};
+use infernet_network::proof::{
+    AuditNonce, AuditPolicy, Challenge, Digest, JobSpec, PublicKey, Signed, SigningKey,
+};
+use infernet_network::wire::{
+    JobId, Message as _, MinerOffer, OfferJob, OfferedModel, Request, Response, Settled as SettledNotice,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::choose::{Candidate, choose};
+use super::lifecycle::{Action, Event, resume, step};
+use super::record::{Attempt, JobRecord, Stage};
+use super::store::JobStore;
+use crate::clock::{now_ms, random};
+use crate::courier::Courier;
+use crate::hash::hash;
+use crate::models::LocalModels;
+use crate::worker::Supervisor;
+
+/// Messages that wait for the desk; askers wait when it is full.
+const QUEUE: usize = 1024;
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// A miner that has not been heard of for this long gets no jobs.
+const HEARTBEAT_MS: u64 = 30_000;
+/// How long a miner may think about an offer.
+const OFFER_MS: u64 = 15_000;
+/// Time for the reveal and the clip to arrive.
+const REVEAL_MS: u64 = 120_000;
+/// Time for an audit.
+pub(super) const AUDIT_MS: u64 = 900_000;
+/// A run may take this many times what the miner's own measurement says, and a minute.
+const RUN_ROOM: f64 = 6.0;
+const RUN_BASE_MS: u64 = 60_000;
+/// Patience with peers that are told something.
+const NOTICE: Duration = Duration::from_secs(10);
+
+/// How a validator is to be.
+#[derive(Clone, Debug)]
+pub struct ValidatorConfig {
+    /// Its folder: ledger and jobs.
+    pub folder: PathBuf,
+    /// Which network.
+    pub network: Digest,
+    /// What every account gets when it is first seen, in micro-credits.
+    pub welcome_microcredits: u64,
+    /// CLIP model for quality scores.
+    pub clip_model: Option<PathBuf>,
+    /// How deep audits go.
+    pub policy: AuditPolicy,
+    /// Rules of the ledger, where it is a new one.
+    pub parameters: LedgerParameters,
+}
+
+/// A validator can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidatorError {
+    /// Its books can't be opened.
+    #[error("the ledger can't be opened: {0}")]
+    Ledger(#[from] JournalError),
+    /// Its jobs can't be read.
+    #[error("the jobs in {folder} can't be read: {reason}")]
+    Jobs {
+        /// Where.
+        folder: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the desk hears.
+pub(super) enum Message {
+    /// A peer asks.
+    Ask { peer: PublicKey, request: Request, reply: oneshot::Sender<Response> },
+    /// Somebody is there.
+    Seen { peer: PublicKey },
+    /// A miner would deliver: where to?
+    MayDeliver { miner: PublicKey, job: JobId, reveal: bool, bytes: u64, reply: oneshot::Sender<Option<PathBuf>> },
+    /// Something happened to a job.
+    Job { job: JobId, event: Event },
+    /// A miner has answered an offer.
+    Answered { job: JobId, attempt: u32, miner: PublicKey, answer: Result<(), (String, String)> },
+    /// A requester wants its clip.
+    Clip { peer: PublicKey, job: JobId, reply: oneshot::Sender<Option<PathBuf>> },
+    /// A look at everything.
+    Look { look: Box<dyn FnOnce(&Desk) + Send> },
+    /// Stop, with the ledger's snapshot made.
+    Stop { done: oneshot::Sender<()> },
+}
+
+/// A miner as it was last heard of.
+pub(super) struct Miner {
+    pub(super) offer: MinerOffer,
+    pub(super) seen_ms: u64,
+}
+
+/// The desk's own.
+pub struct Desk {
+    pub(super) key: SigningKey,
+    pub(super) public: PublicKey,
+    pub(super) config: ValidatorConfig,
+    pub(super) journal: Journal,
+    pub(super) store: JobStore,
+    pub(super) jobs: BTreeMap<JobId, JobRecord>,
+    pub(super) miners: HashMap<PublicKey, Miner>,
+    busy: HashMap<PublicKey, JobId>,
+    pub(super) models: Arc<LocalModels>,
+    courier: Courier,
+    supervisor: Arc<Supervisor>,
+    runtime: tokio::runtime::Handle,
+    send: mpsc::WeakSender<Message>,
+}
+
+/// The way to the desk; cheap to clone. The desk stops with the last one.
+#[derive(Clone)]
+pub struct Validator {
+    send: mpsc::Sender<Message>,
+}
+
+impl Validator {
+    /// Opens the books and starts the desk on the current tokio runtime.
+    ///
+    /// # Errors
+    /// Ledger or jobs can't be opened.
+    pub fn start(
+        key: &SigningKey,
+        config: ValidatorConfig,
+        models: Arc<LocalModels>,
+        courier: Courier,
+        supervisor: Arc<Supervisor>,
+    ) -> Result<Self, ValidatorError> {
+        let failed = |error: std::io::Error| ValidatorError::Jobs {
+            folder: config.folder.display().to_string(),
+            reason: error.to_string(),
+        };
+        std::fs::create_dir_all(&config.folder).map_err(failed)?;
+        let network = infernet_ledger::Digest(config.network.0);
+        let path = config.folder.join("ledger.sqlite");
+        let journal = Journal::open_or_create(path, key, network, config.parameters, now_ms())?;
+        let store = JobStore::open(config.folder.join("jobs")).map_err(failed)?;
+        let jobs: BTreeMap<JobId, JobRecord> = store.all().map_err(failed)?.into_iter().collect();
+        let (send, receive) = mpsc::channel(QUEUE);
+        let desk = Desk {
+            key: key.clone(),
+            public: PublicKey::from(key),
+            config,
+            journal,
+            store,
+            jobs,
+            miners: HashMap::new(),
+            busy: HashMap::new(),
+            models,
+            courier,
+            supervisor,
+            runtime: tokio::runtime::Handle::current(),
+            send: send.downgrade(),
+        };
+        std::thread::Builder::new()
+            .name("validator".to_owned())
+            .spawn(move || desk.work(receive))
+            .map_err(|error| ValidatorError::Jobs { folder: "a new thread".to_owned(), reason: error.to_string() })?;
+        Ok(Self { send })
+    }
+
+    async fn tell(&self, message: Message) {
+        // A desk that has stopped answers nobody: replies are dropped, and askers hear that.
+        let _ = self.send.send(message).await;
+    }
+
+    /// Answers a peer.
+    pub async fn ask(&self, peer: PublicKey, request: Request) -> Response {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Ask { peer, request, reply }).await;
+        answer.await.unwrap_or_else(|_| Response::error("validator.stopped", "the validator is stopping; ask again later"))
+    }
+
+    /// Somebody has connected.
+    pub async fn seen(&self, peer: PublicKey) {
+        self.tell(Message::Seen { peer }).await;
+    }
+
+    /// Where a miner's reveal or clip may go; none when nobody waits for it.
+    pub async fn may_deliver(&self, miner: PublicKey, job: JobId, reveal: bool, bytes: u64) -> Option<PathBuf> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::MayDeliver { miner, job, reveal, bytes, reply }).await;
+        answer.await.ok().flatten()
+    }
+
+    /// It is there.
+    pub async fn delivered(&self, miner: PublicKey, job: JobId, reveal: bool) {
+        let what = if reveal { super::lifecycle::Delivery::Reveal } else { super::lifecycle::Delivery::Clip };
+        let event = Event::Delivered { miner, what, audit_deadline_ms: now_ms() + AUDIT_MS };
+        self.tell(Message::Job { job, event }).await;
+    }
+
+    /// The clip of a job, for who paid for it.
+    pub async fn clip(&self, peer: PublicKey, job: JobId) -> Option<PathBuf> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Clip { peer, job, reply }).await;
+        answer.await.ok().flatten()
+    }
+
+    /// Looks at the desk from its own thread: ledger, jobs, miners.
+    pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Desk) -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |desk: &Desk| {
+            // Who asked may have given up.
+            let _ = reply.send(look(desk));
+        });
+        self.tell(Message::Look { look }).await;
+        answer.await.ok()
+    }
+
+    /// Stops the desk in order.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        self.tell(Message::Stop { done }).await;
+        let _ = stopped.await;
+    }
+}
+
+impl Desk {
+    fn work(mut self, mut receive: mpsc::Receiver<Message>) {
+        let ids: Vec<JobId> = self.jobs.keys().copied().collect();
+        for id in ids {
+            let Some(record) = self.jobs.get(&id) else { continue };
+            if let Some(attempt) = record.stage.attempt().filter(|_| !record.stage.is_final()) {
+                self.busy.insert(attempt.miner, id);
+            }
+            let actions = resume(record);
+            self.act(id, actions);
+        }
+        loop {
+            let message = self.runtime.block_on(async { tokio::time::timeout(TICK, receive.recv()).await });
+            match message {
+                Ok(None) => break,
+                Ok(Some(Message::Stop { done })) => {
+                    if let Err(error) = self.journal.snapshot() {
+                        tracing::warn!("the ledger has no new snapshot: {error}");
+                    }
+                    // Nobody may wait any more.
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(Some(message)) => self.hear(message),
+                Err(_) => {}
+            }
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = now_ms();
+        let due = |record: &JobRecord| match &record.stage {
+            Stage::Settled(..) | Stage::Refunded { .. } => false,
+            Stage::Posted { not_before_ms } => now >= *not_before_ms || now >= record.deadline_ms,
+            stage => now >= record.deadline_ms || stage.attempt().is_some_and(|attempt| now >= attempt.deadline_ms),
+        };
+        let due: Vec<JobId> = self.jobs.iter().filter(|(_, record)| due(record)).map(|(id, _)| *id).collect();
+        for id in due {
+            self.happen(id, Event::Tick);
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Ask { peer, request, reply } => {
+                let response = self.answer(peer, request);
+                // Who asked may be gone.
+                let _ = reply.send(response);
+            }
+            Message::Seen { peer } => self.welcome(peer),
+            Message::MayDeliver { miner, job, reveal, bytes, reply } => {
+                let _ = reply.send(self.place_for(miner, job, reveal, bytes));
+            }
+            Message::Job { job, event } => self.happen(job, event),
+            Message::Answered { job, attempt, miner, answer } => self.answered(job, attempt, miner, answer),
+            Message::Clip { peer, job, reply } => {
+                let _ = reply.send(self.clip_for(peer, job));
+            }
+            Message::Look { look } => look(self),
+            Message::Stop { .. } => {}
+        }
+    }
+
+    /// Credits for a newcomer, once.
+    fn welcome(&mut self, peer: PublicKey) {
+        let account = AccountId(peer.0);
+        if self.config.welcome_microcredits == 0 || self.journal.ledger().account(&account).is_some() {
+            return;
+        }
+        let digest = hash("infernet/welcome/v1", &peer.0);
+        let mut reference = [0; 16];
+        reference.copy_from_slice(&digest.0[..16]);
+        let issue = Issue {
+            reference: infernet_ledger::JobId(reference),
+            to: account,
+            amount_microcredits: self.config.welcome_microcredits,
+        };
+        if let Err(error) = self.journal.append(&Entry::Issue(issue), now_ms()) {
+            tracing::warn!("{peer} gets no welcome credits: {error}");
+        }
+    }
+
+    /// Something happened to a job: money first, then the record, then the rest. A crash in between repeats what was not recorded, and
+    /// the ledger knows what it has seen.
+    pub(super) fn happen(&mut self, id: JobId, event: Event) {
+        let Some(record) = self.jobs.get(&id).cloned() else {
+            tracing::debug!(job = %id, "news of a job that is not here");
+            return;
+        };
+        let (next, actions) = match step(&record, event, now_ms()) {
+            Ok(result) => result,
+            Err(misfit) => {
+                tracing::debug!(job = %id, "{misfit}");
+                return;
+            }
+        };
+        for action in &actions {
+            if let Err(error) = self.book(id, &next, action) {
+                // The books win: nothing happened. Deadlines ask again.
+                tracing::error!(job = %id, "the ledger refuses: {error}");
+                return;
+            }
+        }
+        if next != record {
+            tracing::info!(job = %id, attempt = next.attempt, "{} -> {}", record.stage.name(), next.stage.name());
+            if let Err(error) = self.store.keep(&id, &next) {
+                tracing::error!(job = %id, "the job can't be kept: {error}");
+                return;
+            }
+            self.busy.retain(|_, job| *job != id);
+            if let Some(attempt) = next.stage.attempt().filter(|_| !next.stage.is_final()) {
+                self.busy.insert(attempt.miner, id);
+            }
+            self.jobs.insert(id, next);
+        }
+        self.act(id, actions);
+    }
+
+    /// What needs other threads.
+    fn act(&mut self, id: JobId, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Choose => {
+                    let event = self.choose(id).map_or(Event::NoMiner, Event::Chosen);
+                    self.happen(id, event);
+                }
+                Action::Offer => self.offer(id),
+                Action::Audit => self.audit(id),
+                Action::Stop { miner } => self.stop(miner, id),
+                Action::Announce => self.announce(id),
+                // Answered where it was asked for.
+                Action::PublishNonce => {}
+                // Booked before the record was kept.
+                Action::Release { .. } | Action::Settle { .. } | Action::Slash { .. } | Action::Refund => {}
+            }
+        }
+    }
+
+    fn notify(&self, peer: PublicKey, request: Request) {
+        let courier = self.courier.clone();
+        self.runtime.spawn(async move {
+            let name = request.name();
+            if let Err(error) = courier.request(&peer, request, NOTICE).await {
+                tracing::debug!(%peer, "{name} was not heard: {error}");
+            }
+        });
+    }
+
+    fn stop(&self, miner: PublicKey, id: JobId) {
+        let courier = self.courier.clone();
+        self.runtime.spawn(async move {
+            if let Err(error) = courier.stop(&miner, id, NOTICE).await {
+                tracing::debug!(%miner, job = %id, "the miner was not told to stop: {error}");
+            }
+        });
+    }
+
+    fn announce(&self, id: JobId) {
+        let Some(record) = self.jobs.get(&id) else { return };
+        let (verdict, receipt) = (self.verdict_bytes(&id), self.receipt_bytes(&id));
+        let notice = SettledNotice { job_id: id, receipt: receipt.into(), verdict: verdict.into() };
+        let miner = record.stage.attempt().map(|attempt| attempt.miner);
+        for peer in [Some(record.requester), miner].into_iter().flatten() {
+            self.notify(peer, Request::Settled(notice.clone()));
+        }
+    }
+
+    /// The next attempt, if somebody can make it.
+    fn choose(&self, id: JobId) -> Option<Attempt> {
+        let record = self.jobs.get(&id)?;
+        let job = JobSpec::from_bytes(&record.spec).ok()?;
+        let now = now_ms();
+        let candidates: Vec<Candidate> = self
+            .miners
+            .iter()
+            .filter(|(miner, known)| {
+                let passed_over = record.passed_over.iter().any(|passed| {
+                    passed.miner == **miner && passed.until_ms.is_none_or(|until| now < until)
+                });
+                known.offer.accepting
+                    && now.saturating_sub(known.seen_ms) < HEARTBEAT_MS
+                    && !self.busy.contains_key(*miner)
+                    && !passed_over
+            })
+            .filter_map(|(miner, known)| self.candidate(*miner, &known.offer, &job, record.deposit_microcredits, now))
+            .collect();
+        let draw = u64::from_le_bytes(random().ok()?) as f64 / u64::MAX as f64;
+        let chosen = choose(&candidates, draw)?;
+        match self.attempt(record, &job, chosen, now) {
+            Ok(attempt) => Some(attempt),
+            Err(error) => {
+                tracing::error!(job = %id, "no attempt can be made: {error}");
+                None
+            }
+        }
+    }
+
+    fn candidate(&self, miner: PublicKey, offer: &MinerOffer, job: &JobSpec, deposit: u64, now: u64) -> Option<Candidate> {
+        let fits = |model: &&OfferedModel| {
+            model.digest == job.model
+                && model.max_frames >= job.frames
+                && model.max_width >= job.width
+                && model.max_height >= job.height
+        };
+        let model = offer.models.iter().find(fits)?;
+        let fee = model.price_microcredits_per_step.checked_mul(u64::from(job.steps))?;
+        if self.journal.ledger().parameters().gross_microcredits(fee) > u128::from(deposit) {
+            return None;
+        }
+        let account = AccountId(miner.0);
+        let ledger = self.journal.ledger();
+        let required = ledger.required_stake(&account, job.steps, fee, cost_of(fee)).ok()?;
+        let (available, quality_ppm) = ledger.account(&account).map_or((0, 0), |known| {
+            (u64::try_from(known.stake.available(now)).unwrap_or(u64::MAX), known.standing.quality_ppm.unwrap_or(0))
+        });
+        let branches = if job.is_guided() { 2.0 } else { 1.0 };
+        Some(Candidate {
+            miner,
+            trust_ppm: ledger.trust_ppm(&account),
+            quality_ppm,
+            seconds: model.seconds_per_evaluation * branches * f64::from(job.steps),
+            fee_microcredits: fee,
+            available_stake_microcredits: available,
+            required_stake_microcredits: required.stake_microcredits,
+        })
+    }
+
+    fn attempt(&self, record: &JobRecord, job: &JobSpec, chosen: &Candidate, now: u64) -> Result<Attempt, String> {
+        let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
+        let table = model.bounds().map_err(|error| error.to_string())?;
+        let nonce = AuditNonce(random().map_err(|error| error.to_string())?);
+        let tolerance = table.digest();
+        let room = RUN_BASE_MS + (1000.0 * RUN_ROOM * chosen.seconds) as u64;
+        let challenge = Challenge {
+            job: job.digest(),
+            miner: chosen.miner,
+            validator: self.public,
+            c: random().map_err(|error| error.to_string())?,
+            terms: self.config.policy.terms(job, chosen.trust_ppm / 1000, &nonce, &self.public, tolerance),
+            commit_by_unix_ms: (now + OFFER_MS + room).min(job.deadline_unix_ms),
+            reveal_window_ms: REVEAL_MS,
+        };
+        let challenge = Signed::sign(challenge, &self.key).map_err(|error| error.to_string())?;
+        Ok(Attempt {
+            miner: chosen.miner,
+            number: record.attempt + 1,
+            challenge: challenge.to_bytes(),
+            nonce: nonce.0,
+            tolerance,
+            fee_microcredits: chosen.fee_microcredits,
+            stake_microcredits: chosen.required_stake_microcredits,
+            deadline_ms: now + OFFER_MS,
+            steps_done: 0,
+        })
+    }
+
+    fn offer(&self, id: JobId) {
+        let Some(record) = self.jobs.get(&id) else { return };
+        let Stage::Offered(attempt) = &record.stage else { return };
+        let Some(send) = self.send.upgrade() else { return };
+        let (courier, miner, number) = (self.courier.clone(), attempt.miner, attempt.number);
+        let offer = OfferJob {
+            spec: record.spec.clone().into(),
+            opening: record.opening.clone().into(),
+            challenge: attempt.challenge.clone().into(),
+            fee_microcredits: attempt.fee_microcredits,
+            required_stake_microcredits: attempt.stake_microcredits,
+            attempt: number,
+        };
+        self.runtime.spawn(async move {
+            let asked = courier.request(&miner, Request::OfferJob(offer), Duration::from_millis(OFFER_MS)).await;
+            let answer = match asked {
+                Ok(Response::Accepted(_)) => Ok(()),
+                Ok(Response::Declined(refusal)) => Err((refusal.code, refusal.message)),
+                Ok(_) => Err(("network.answer".to_owned(), "the answer fits no offer".to_owned())),
+                Err(error) => Err((error.code().to_owned(), error.to_string())),
+            };
+            // A desk that has stopped asks again when it is back.
+            let _ = send.send(Message::Answered { job: id, attempt: number, miner, answer }).await;
+        });
+    }
+
+    /// The stake is locked before the miner may begin; a miner that can't lock it is told to stop.
+    fn answered(&mut self, id: JobId, number: u32, miner: PublicKey, answer: Result<(), (String, String)>) {
+        let Some(Stage::Offered(attempt)) = self.jobs.get(&id).map(|record| record.stage.clone()) else { return };
+        if attempt.number != number || attempt.miner != miner {
+            return;
+        }
+        let refused = match answer {
+            Err(reason) => Some(reason),
+            Ok(()) => match self.assign(id, &attempt) {
+                Ok(()) => None,
+                Err(error) => {
+                    self.stop(miner, id);
+                    Some((error.code().to_owned(), error.to_string()))
+                }
+            },
+        };
+        let event = match refused {
+            Some((code, message)) => Event::Declined { miner, code, message },
+            None => Event::Accepted { miner, run_deadline_ms: commit_by(&attempt) },
+        };
+        self.happen(id, event);
+    }
+
+    fn audit(&self, id: JobId) {
+        let (Some(record), Some(send)) = (self.jobs.get(&id), self.send.upgrade()) else { return };
+        let Some(attempt) = record.stage.attempt() else { return };
+        let number = attempt.number;
+        let work = super::audit::Work {
+            store: self.store.clone(),
+            id,
+            record: record.clone(),
+            models: Arc::clone(&self.models),
+            clip_model: self.config.clip_model.clone(),
+            key: self.key.clone(),
+        };
+        let supervisor = Arc::clone(&self.supervisor);
+        self.runtime.spawn(async move {
+            let event = match work.judge(&supervisor).await {
+                Ok(verdict) => Event::Judged { attempt: number, verdict },
+                Err(message) => {
+                    tracing::warn!(job = %id, "the audit failed: {message}");
+                    // Tried again, not at once.
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    Event::AuditFailed { attempt: number, message }
+                }
+            };
+            let _ = send.send(Message::Job { job: id, event }).await;
+        });
+    }
+}
+
+/// An estimate of what a fee's work costs: the network's margin is a quarter of the cost.
+pub(super) fn cost_of(fee_microcredits: u64) -> u64 {
+    fee_microcredits / 5 * 4
+}
+
+/// Until when the challenge lets the miner commit.
+fn commit_by(attempt: &Attempt) -> u64 {
+    Signed::<Challenge>::from_bytes(&attempt.challenge)
+        .map_or(attempt.deadline_ms, |challenge| challenge.body.commit_by_unix_ms)
+}

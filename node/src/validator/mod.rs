@@ -1,0 +1,23 @@
+//! The validator: takes jobs, finds miners, audits, keeps the ledger.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`lifecycle`] | what happens to a job, as a pure function of events and times |
+//! | [`choose`] | which miner gets it, pure |
+//! | [`record`], [`store`] | what is kept of a job, on disk |
+//! | `desk` | one thread with the ledger and all jobs: messages in, answers and actions out |
+//! | `answers` | what peers ask, answered at the desk |
+//! | `money` | actions that move money, as entries of the ledger |
+//! | `audit` | the evidence of a run, put together for the worker |
+
+mod answers;
+mod audit;
+pub mod choose;
+mod desk;
+pub mod lifecycle;
+mod money;
+pub mod record;
+pub mod store;
+
+pub(crate) use audit::encode_reveal;
+pub use desk::{Validator, ValidatorConfig, ValidatorError};

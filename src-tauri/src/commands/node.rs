@@ -1,0 +1,203 @@
+//! `infernet node`: a node without a desktop.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use infernet_network::identity::{Identity, Keeper};
+use infernet_network::proof::Digest;
+use infernet_network::swarm::{Multiaddr, SwarmConfig};
+use infernet_network::wire::{Invitation, Roles};
+use infernet_node::miner::Policy;
+use infernet_node::node::{Node, NodeConfig};
+use infernet_node::worker::WorkerConfig;
+use serde::Serialize;
+
+use super::exchange::random;
+use crate::cli::{NodeArgs, RoleArg};
+use crate::failure::{Failure, Result};
+use crate::{interrupt, output, paths};
+
+/// Where the network of a node is remembered.
+const NETWORK_FILE: &str = "network.uri";
+/// A worker that says nothing for this long hangs; a step of a large model on a CPU takes minutes.
+const STALL: Duration = Duration::from_secs(600);
+/// How long to wait for the first address.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often Ctrl-C is looked for.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Said when the node is up.
+#[derive(Serialize)]
+struct Up {
+    node: String,
+    roles: String,
+    addresses: Vec<String>,
+    /// For others to join.
+    invitation: String,
+}
+
+pub(super) fn run(arguments: &NodeArgs) -> Result {
+    let data = match &arguments.data {
+        Some(folder) => folder.clone(),
+        None => paths::data_dir()?.join("node"),
+    };
+    std::fs::create_dir_all(&data)?;
+    let (identity, new) = Keeper::PlainFile { path: data.join("identity.key") }
+        .load_or_create()
+        .map_err(|error| Failure::Failed(error.into()))?;
+    if new && !arguments.json {
+        eprintln!("made a new identity in {}; back it up, it is the key to what this node earns", data.display());
+    }
+    let network = network(arguments, &data, &identity)?;
+    let interrupted = interrupt::flag();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let config = config(arguments, data.clone(), &network)?;
+        let node = Node::start(identity, paths::model_store()?, config).map_err(|error| Failure::Failed(error.into()))?;
+        let addresses = addresses(&node).await;
+        let invitation = Invitation { bootstrap: addresses.clone(), ..network };
+        let uri = invitation.to_uri().map_err(|error| Failure::Failed(error.into()))?;
+        let up = Up { node: node.public_key().to_string(), roles: roles(arguments).to_string(), addresses, invitation: uri };
+        if arguments.json {
+            output::json(&up)?;
+        } else {
+            output::line(&format!("node {}: {}", up.node, up.roles))?;
+            for address in &up.addresses {
+                output::line(&format!("listening at {address}"))?;
+            }
+            output::line(&format!("others join with: infernet node --join {}", up.invitation))?;
+        }
+        while !interrupted.load(Ordering::SeqCst) {
+            tokio::time::sleep(POLL).await;
+        }
+        node.stop().await;
+        Ok(())
+    })
+}
+
+fn roles(arguments: &NodeArgs) -> Roles {
+    let bits = arguments.roles.iter().map(|role| match role {
+        RoleArg::Miner => Roles::MINER,
+        RoleArg::Validator => Roles::VALIDATOR,
+        RoleArg::Requester => Roles::REQUESTER,
+    });
+    let relay = if arguments.relay { Roles::RELAY } else { Roles::NONE };
+    let founder = if arguments.found.is_some() { Roles::VALIDATOR } else { Roles::NONE };
+    bits.fold(relay.and(founder), Roles::and)
+}
+
+/// The network: a new one, that of an invitation, or that of the last start.
+fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Invitation> {
+    let path = data.join(NETWORK_FILE);
+    let invitation = match (&arguments.found, &arguments.join) {
+        (Some(name), _) => match remembered(&path)? {
+            Some(known) if known.validator == identity.public_key() => known,
+            Some(known) => {
+                return Err(Failure::input(format!(
+                    "this node belongs to the network `{}`; use another --data folder to begin a new one",
+                    known.name
+                )));
+            }
+            None => Invitation {
+                network: Digest(random()?),
+                name: name.clone(),
+                validator: identity.public_key(),
+                bootstrap: Vec::new(),
+                swarm_key: None,
+            },
+        },
+        (None, Some(text)) => Invitation::parse(text).map_err(|error| Failure::input(error.to_string()))?,
+        (None, None) => remembered(&path)?.ok_or_else(|| {
+            Failure::input(
+                "this node belongs to no network yet; join one with --join INVITATION, or begin one with --found NAME",
+            )
+        })?,
+    };
+    let uri = invitation.to_uri().map_err(|error| Failure::input(error.to_string()))?;
+    infernet_engine::video::write_atomically(&path, uri.as_bytes())?;
+    Ok(invitation)
+}
+
+fn remembered(path: &Path) -> Result<Option<Invitation>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Invitation::parse(text.trim())
+            .map(Some)
+            .map_err(|error| Failure::input(format!("{}: {error}; join again with --join", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation) -> Result<NodeConfig> {
+    let parse = |addresses: &[String]| -> Result<Vec<Multiaddr>> {
+        let one = |text: &String| {
+            text.parse().map_err(|error| {
+                Failure::input(format!("{text} is no address ({error}); one looks like /ip4/0.0.0.0/tcp/4001"))
+            })
+        };
+        addresses.iter().map(one).collect()
+    };
+    let base = if arguments.loopback { SwarmConfig::loopback } else { SwarmConfig::new };
+    let mut swarm = base(network.network);
+    swarm.roles = roles(arguments);
+    swarm.relay_server = arguments.relay;
+    swarm.bans_file = Some(data.join("bans.json"));
+    swarm.bootstrap = parse(&network.bootstrap)?;
+    swarm.external = parse(&arguments.external)?;
+    if !arguments.listen.is_empty() {
+        swarm.listen = parse(&arguments.listen)?;
+    }
+    if let Some(key) = &network.swarm_key {
+        swarm.swarm_key = Some(key.clone());
+        // The key wraps byte streams; QUIC has none.
+        swarm.listen.retain(|address| address.to_string().contains("/tcp/"));
+    }
+    let assets = paths::assets_dir()?;
+    Ok(NodeConfig {
+        data,
+        swarm,
+        validator: network.validator,
+        welcome_microcredits: arguments.welcome,
+        worker: WorkerConfig {
+            program: std::env::current_exe()?,
+            arguments: vec!["worker".to_owned()],
+            environment: Vec::new(),
+            stall_timeout: STALL,
+        },
+        policy: Policy {
+            price_microcredits_per_step: arguments.price,
+            blocked_words: arguments.blocked_words.clone(),
+            ..Policy::default()
+        },
+        threads: arguments.threads.map(usize::from),
+        stake_microcredits: if roles(arguments).has(Roles::MINER) { arguments.stake } else { 0 },
+        attack: arguments.attack.clone(),
+        clip_model: Some(assets.join("models").join("starter-clip")),
+        usual_price_per_step: arguments.price,
+    })
+}
+
+/// Addresses for an invitation, once there are some.
+async fn addresses(node: &Node) -> Vec<String> {
+    let start = tokio::time::Instant::now();
+    loop {
+        let mut addresses = node.swarm().external_addresses().await;
+        addresses.extend(node.swarm().listen_addresses().await);
+        let own = format!("/p2p/{}", node.swarm().peer_id());
+        let mut texts: Vec<String> = addresses
+            .iter()
+            .map(|address| {
+                let text = address.to_string();
+                if text.contains("/p2p/") { text } else { format!("{text}{own}") }
+            })
+            .collect();
+        texts.sort();
+        texts.dedup();
+        texts.truncate(Invitation::MAX_ADDRESSES);
+        if !texts.is_empty() || start.elapsed() > LISTEN_TIMEOUT {
+            return texts;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
