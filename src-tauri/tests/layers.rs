@@ -7,6 +7,7 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("infernet-economics", &[]),
     ("infernet-engine", &[]),
+    ("infernet-ledger", &["infernet-economics"]),
     ("infernet-network", &["infernet-engine"]),
     ("infernet-adversary", &["infernet-engine", "infernet-network"]),
     ("infernet", &["infernet-adversary", "infernet-economics", "infernet-engine", "infernet-network"]),
