@@ -15,6 +15,8 @@ mod audit;
 pub mod choose;
 mod desk;
 pub mod lifecycle;
+#[cfg(test)]
+mod lifecycle_tests;
 mod money;
 pub mod record;
 pub mod store;
