@@ -5,6 +5,7 @@ use infernet_economics::parameters::NetworkParameters;
 use infernet_economics::population::Behaviour;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::{Digest, tagged};
 use crate::cbor::{DecodeError, Reader, Writer};
 use crate::error::LedgerError;
 
@@ -13,6 +14,7 @@ pub const PPM: u32 = 1_000_000;
 /// Longest stake lock: a hundred years, so that no time overflows.
 const MAX_LOCK_SECS: u64 = 100 * 366 * 24 * 3600;
 const FIELDS: usize = 19;
+const DIGEST_TAG: &str = "infernet/ledger-parameters/v1";
 
 /// The rules. Shares in parts per million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +188,13 @@ impl LedgerParameters {
         let fee = u128::from(deposit_microcredits) * u128::from(self.deposit_split_ppm) / u128::from(PPM);
         // The split is below 1, so this is at most the deposit.
         fee as u64
+    }
+
+    /// Digest of the rules: what validators announce, so that others see whether theirs are the same.
+    pub fn digest(&self) -> Digest {
+        let mut out = Writer::default();
+        self.write(&mut out);
+        tagged(DIGEST_TAG, &out.finish())
     }
 
     /// `lock_secs` in milliseconds.

@@ -104,3 +104,93 @@ impl Replay {
         })
     }
 }
+
+/// What a validator with its key could sign, and what shows all the same.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::bytes::JobId;
+    use crate::entry::{Genesis, Issue};
+    use crate::movement::{Movement, Pocket};
+    use crate::parameters::LedgerParameters;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[1; 32])
+    }
+
+    fn ledger(network: u8) -> LedgerId {
+        LedgerId { network: Digest([network; 32]), validator: (&key()).into() }
+    }
+
+    fn issue(reference: u8) -> (Entry, Vec<Movement>) {
+        let to = AccountId::from(&key());
+        let entry = Issue { reference: JobId([reference; 16]), to, amount_microcredits: 5 };
+        (Entry::Issue(entry), vec![Movement { from: Pocket::Issued, to: Pocket::Balance(to), amount_microcredits: 5 }])
+    }
+
+    fn receipt(network: u8, sequence: u64, previous: Digest, entry: (Entry, Vec<Movement>)) -> Receipt {
+        Receipt::sign(ledger(network), sequence, 9, previous, entry.0, entry.1, &key())
+    }
+
+    fn genesis(network: u8) -> (Entry, Vec<Movement>) {
+        (Entry::Genesis(Genesis { ledger: ledger(network), parameters: LedgerParameters::default() }), Vec::new())
+    }
+
+    fn replay() -> Replay {
+        Replay::begin(&receipt(7, 0, Digest::ZERO, genesis(7)), &AccountId::from(&key())).unwrap()
+    }
+
+    /// Tries a second and a third entry, and gives what is said about the third.
+    fn third(make: impl FnOnce(Digest) -> Receipt) -> String {
+        let mut replay = replay();
+        replay.step(&receipt(7, 1, replay.head.hash, issue(1))).unwrap();
+        let third = make(replay.head.hash);
+        third.verify(&AccountId::from(&key())).unwrap();
+        replay.step(&third).unwrap_err()
+    }
+
+    #[test]
+    fn a_signed_history_that_cannot_be_is_refused() {
+        let other_amount = |amount_microcredits| {
+            let (entry, mut movements) = issue(2);
+            movements[0].amount_microcredits = amount_microcredits;
+            (entry, movements)
+        };
+        let cases: [(String, &str); 7] = [
+            (third(|head| receipt(7, 3, head, issue(2))), "entries are missing"),
+            (third(|_| receipt(7, 2, Digest::ZERO, issue(2))), "the chain is broken"),
+            (third(|head| receipt(8, 2, head, issue(2))), "another ledger"),
+            (third(|head| receipt(7, 2, head, issue(1))), "entered before"),
+            (third(|head| receipt(7, 2, head, other_amount(6))), "other amounts"),
+            (third(|head| receipt(7, 2, head, (issue(2).0, Vec::new()))), "other amounts"),
+            (third(|head| receipt(7, 2, head, genesis(8))), "can't be applied"),
+        ];
+        for (said, expected) in cases {
+            assert!(said.contains(expected), "`{said}` should say `{expected}`");
+        }
+        let mut good = replay();
+        good.step(&receipt(7, 1, good.head.hash, issue(1))).unwrap();
+        good.step(&receipt(7, 2, good.head.hash, issue(2))).unwrap();
+        assert_eq!(good.finish().unwrap().entries, 3);
+    }
+
+    #[test]
+    fn a_beginning_that_is_none_is_refused() {
+        let begin = |first: &Receipt| Replay::begin(first, &AccountId::from(&key())).err();
+        let (entry, movements) = genesis(7);
+        let moved = (entry, issue(1).1);
+        for bad in [
+            receipt(7, 0, Digest::ZERO, issue(1)),
+            receipt(7, 1, Digest::ZERO, (moved.0.clone(), movements)),
+            receipt(7, 0, Digest([1; 32]), genesis(7)),
+            receipt(7, 0, Digest::ZERO, moved),
+            receipt(8, 0, Digest::ZERO, genesis(7)),
+            Receipt { time_ms: 8, ..receipt(7, 0, Digest::ZERO, genesis(7)) },
+        ] {
+            assert!(begin(&bad).is_some(), "{bad:?}");
+        }
+    }
+}

@@ -13,6 +13,23 @@ use super::ledger::Ledger;
 const STATE_TAG: &str = "infernet/ledger-state/v1";
 const VERSION: u32 = 1;
 
+impl Account {
+    /// The canonical encoding, as it travels to whoever asks for an account's state.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        write_account(&mut out, self);
+        out.finish()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// The bytes are not the canonical encoding of an account.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Reader::whole(bytes, read_account)
+    }
+}
+
 impl Ledger {
     /// Digest of the whole state: equal for two ledgers with the same entries at the same times. Goes through everything.
     pub fn digest(&self) -> Digest {

@@ -1,6 +1,6 @@
 //! The state machine: what the entries make of the accounts and jobs.
 //!
-//! An entry works on a [draft](draft): copies of the account and job records it touches. Only when the whole entry fits is the
+//! An entry works on a draft: copies of the account and job records it touches. Only when the whole entry fits is the
 //! draft put in place of the records, so that a refused entry leaves nothing behind.
 
 mod account;

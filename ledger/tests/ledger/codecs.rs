@@ -2,7 +2,8 @@
 
 use infernet_ledger::movement::{decode_movements, encode_movements};
 use infernet_ledger::{
-    AccountId, AccountRequest, Action, Digest, Entry, Genesis, Journal, LedgerParameters, Receipt, Refund, RefundReason,
+    Account, AccountId, AccountRequest, Action, Digest, Entry, Genesis, Journal, LedgerParameters, Receipt, Refund,
+    RefundReason,
 };
 use proptest::prelude::*;
 
@@ -124,9 +125,38 @@ fn two_histories_of_one_validator_are_seen() {
     assert!(second.contradicts(&one[1]) && second.verify(&id(VALIDATOR)).is_ok());
 }
 
+/// With everything in it that an account can have.
+fn account() -> Account {
+    let mut world = World::new();
+    world.assigned(1, MINER);
+    world.ok(&committed(1, 1, MINER));
+    world.ok(&audited(1, 1, MINER, 1, accepted(800_000)));
+    world.ok(&settle(1, 1));
+    world.assigned(2, MINER);
+    world.ok(&request(MINER, 1, Action::Unstake { amount_microcredits: 7 }));
+    world.ledger.account(&id(MINER)).unwrap().clone()
+}
+
+#[test]
+fn accounts_go_there_and_back() {
+    let account = account();
+    assert!(account.stake.locks.len() == 2 && account.stake.unstaking.len() == 1 && account.claimable > 0);
+    assert_eq!(Account::from_bytes(&account.to_bytes()), Ok(account.clone()));
+    // Two locks for one job, or in falling order, are no second encoding.
+    let bytes = account.to_bytes();
+    let second = bytes.windows(16).position(|window| window == [2; 16]).unwrap();
+    for job in [[1; 16], [0; 16]] {
+        let mut changed = bytes.clone();
+        changed[second..second + 16].copy_from_slice(&job);
+        assert_eq!(Account::from_bytes(&changed).unwrap_err().code(), "ledger.decode.value");
+    }
+    assert_eq!(Account::from_bytes(&Account::default().to_bytes()), Ok(Account::default()));
+}
+
 fn near_valid() -> impl Strategy<Value = Vec<u8>> {
-    let valid: Vec<Vec<u8>> =
-        entries().iter().map(Entry::to_bytes).chain(receipts().iter().map(Receipt::to_bytes)).collect();
+    let mut valid: Vec<Vec<u8>> = entries().iter().map(Entry::to_bytes).collect();
+    valid.extend(receipts().iter().map(Receipt::to_bytes));
+    valid.extend([account().to_bytes()]);
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     (prop::sample::select(valid), changes).prop_map(|(mut bytes, changes)| {
         for (index, byte) in changes {
@@ -148,6 +178,9 @@ fn decode_all(bytes: &[u8]) {
     }
     if let Ok(request) = AccountRequest::from_bytes(bytes) {
         assert_eq!(request.to_bytes(), bytes);
+    }
+    if let Ok(account) = Account::from_bytes(bytes) {
+        assert_eq!(account.to_bytes(), bytes);
     }
     if let Ok(movements) = decode_movements(bytes) {
         assert_eq!(encode_movements(&movements), bytes);

@@ -280,6 +280,43 @@ fn a_snapshot_that_was_changed_is_passed_over() {
     }
 }
 
+/// The place in an encoded state of an account's record.
+fn place_of(state: &[u8], account: &[u8]) -> usize {
+    state.windows(account.len()).position(|window| window == account).unwrap() + account.len()
+}
+
+#[test]
+fn a_forged_snapshot_makes_nobody_rich() {
+    let (_folder, path, mut journal) = filled();
+    journal.snapshot().unwrap();
+    let (digest, balance) = (journal.ledger().digest(), journal.ledger().account(&id(REQUESTER)).unwrap().balance);
+    drop(journal);
+    let connection = Connection::open(&path).unwrap();
+    let mut state: Vec<u8> = connection.query_row("SELECT state FROM snapshots", [], |row| row.get(0)).unwrap();
+    // The record begins with the head of an array of seven, and the balance, in three bytes.
+    let at = place_of(&state, &id(REQUESTER).0);
+    assert_eq!(state[at..at + 4], [0x87, 0x19, (balance >> 8) as u8, balance as u8]);
+    state[at + 2] ^= 1;
+    connection.execute("UPDATE snapshots SET state = ?1", [state]).unwrap();
+    drop(connection);
+    let journal = Journal::open(&path, &key(VALIDATOR)).unwrap();
+    assert_eq!(journal.ledger().digest(), digest);
+}
+
+#[test]
+fn an_entry_changed_in_what_moves_nothing_is_noticed_at_opening() {
+    let (_folder, path, journal) = filled();
+    drop(journal);
+    let connection = Connection::open(&path).unwrap();
+    let query = "SELECT entry FROM entries WHERE sequence = 6";
+    let mut entry: Vec<u8> = connection.query_row(query, [], |row| row.get(0)).unwrap();
+    // The end of the commitment's digest.
+    *entry.last_mut().unwrap() ^= 1;
+    connection.execute("UPDATE entries SET entry = ?1 WHERE sequence = 6", [entry]).unwrap();
+    drop(connection);
+    assert_eq!(code(Journal::open(&path, &key(VALIDATOR))), "journal.damaged");
+}
+
 fn check(lines: &str) -> Result<Verified, JournalError> {
     verify_export(BufReader::new(lines.as_bytes()), &id(VALIDATOR))
 }
@@ -305,6 +342,10 @@ fn an_export_is_checked_with_the_public_key_alone() {
     for bad in ["", "\n", twice.as_str(), cut, long.as_str(), &text.replace("\"quality_ppm\":9", "\"quality_ppm\":8")] {
         assert_eq!(code(check(bad)), "journal.line");
     }
+    // A signature of another entry under the fourth line.
+    let of = |line: &str| Receipt::from_json(line.trim()).unwrap().signature.to_string();
+    let forged = text.replace(&of(lines[3]), &of(lines[4]));
+    assert_eq!(code(check(&forged)), "journal.line");
     let other = verify_export(BufReader::new(text.as_bytes()), &id(9));
     assert_eq!(code(other), "journal.line");
 }
