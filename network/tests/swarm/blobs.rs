@@ -12,11 +12,11 @@ use crate::world::{Node, Over, patiently, plain, until};
 const JOB: JobId = JobId([5; 16]);
 
 /// Content that repeats nowhere near a chunk.
-pub fn content(len: usize) -> Vec<u8> {
+pub(crate) fn content(len: usize) -> Vec<u8> {
     (0..len as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
 }
 
-pub fn header(content: &[u8]) -> BlobHeader {
+pub(crate) fn header(content: &[u8]) -> BlobHeader {
     BlobHeader {
         subject: BlobSubject::Clip { job_id: JOB },
         digest: Digest(Sha256::digest(content).into()),
@@ -24,7 +24,7 @@ pub fn header(content: &[u8]) -> BlobHeader {
     }
 }
 
-pub async fn offered(node: &mut Node) -> BlobOffer {
+pub(crate) async fn offered(node: &mut Node) -> BlobOffer {
     node.next(|event| match event {
         SwarmEvent::BlobOffered(offer) => Some(offer),
         _ => None,

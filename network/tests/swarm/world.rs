@@ -12,42 +12,42 @@ use infernet_network::wire::{Ack, Request, Response, Roles};
 use tokio::sync::mpsc;
 
 /// Longer than anything here takes, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const NETWORK: Digest = Digest([7; 32]);
+pub(crate) const NETWORK: Digest = Digest([7; 32]);
 
-pub struct Node {
-    pub handle: SwarmHandle,
-    pub events: mpsc::Receiver<SwarmEvent>,
+pub(crate) struct Node {
+    pub(crate) handle: SwarmHandle,
+    pub(crate) events: mpsc::Receiver<SwarmEvent>,
 }
 
 /// A node on loopback.
-pub fn node(config: SwarmConfig) -> Node {
+pub(crate) fn node(config: SwarmConfig) -> Node {
     let (handle, events) = start(&Identity::generate().unwrap(), config).unwrap();
     Node { handle, events }
 }
 
-pub fn config() -> SwarmConfig {
+pub(crate) fn config() -> SwarmConfig {
     SwarmConfig::loopback(NETWORK)
 }
 
-pub fn plain() -> Node {
+pub(crate) fn plain() -> Node {
     node(config())
 }
 
 /// Which transport a test goes over.
 #[derive(Clone, Copy, Debug)]
-pub enum Over {
+pub(crate) enum Over {
     Tcp,
     Quic,
 }
 
 impl Node {
-    pub fn id(&self) -> PeerId {
+    pub(crate) fn id(&self) -> PeerId {
         self.handle.peer_id()
     }
 
-    pub async fn address(&self, over: Over) -> Multiaddr {
+    pub(crate) async fn address(&self, over: Over) -> Multiaddr {
         let part = match over {
             Over::Tcp => "/tcp/",
             Over::Quic => "/quic-v1",
@@ -65,7 +65,7 @@ impl Node {
     }
 
     /// Dials another node and waits until both know each other.
-    pub async fn meet(&mut self, other: &mut Node, over: Over) {
+    pub(crate) async fn meet(&mut self, other: &mut Node, over: Over) {
         let peer = patiently(self.handle.dial(other.address(over).await)).await.unwrap();
         assert_eq!(peer, other.id());
         assert_eq!(self.connected().await.id, other.id());
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// The next event that `pick` picks; others are thrown away.
-    pub async fn next<T>(&mut self, mut pick: impl FnMut(SwarmEvent) -> Option<T>) -> T {
+    pub(crate) async fn next<T>(&mut self, mut pick: impl FnMut(SwarmEvent) -> Option<T>) -> T {
         patiently(async {
             loop {
                 let event = self.events.recv().await.expect("the swarm has ended");
@@ -85,7 +85,7 @@ impl Node {
         .await
     }
 
-    pub async fn connected(&mut self) -> PeerInfo {
+    pub(crate) async fn connected(&mut self) -> PeerInfo {
         self.next(|event| match event {
             SwarmEvent::PeerConnected(info) => Some(*info),
             _ => None,
@@ -93,7 +93,7 @@ impl Node {
         .await
     }
 
-    pub async fn disconnected(&mut self) -> (PeerId, String) {
+    pub(crate) async fn disconnected(&mut self) -> (PeerId, String) {
         self.next(|event| match event {
             SwarmEvent::PeerDisconnected { peer, reason } => Some((peer, reason)),
             _ => None,
@@ -101,7 +101,7 @@ impl Node {
         .await
     }
 
-    pub async fn refused(&mut self) -> (PeerId, String) {
+    pub(crate) async fn refused(&mut self) -> (PeerId, String) {
         self.next(|event| match event {
             SwarmEvent::PeerRefused { peer, reason } => Some((peer, reason)),
             _ => None,
@@ -109,7 +109,7 @@ impl Node {
         .await
     }
 
-    pub async fn banned(&mut self) -> (PeerId, String) {
+    pub(crate) async fn banned(&mut self) -> (PeerId, String) {
         self.next(|event| match event {
             SwarmEvent::Banned { peer, reason, .. } => Some((peer, reason)),
             _ => None,
@@ -117,7 +117,7 @@ impl Node {
         .await
     }
 
-    pub async fn asked(&mut self) -> IncomingRequest {
+    pub(crate) async fn asked(&mut self) -> IncomingRequest {
         self.next(|event| match event {
             SwarmEvent::Request(request) => Some(request),
             _ => None,
@@ -125,12 +125,12 @@ impl Node {
         .await
     }
 
-    pub async fn score(&self, peer: PeerId) -> f64 {
+    pub(crate) async fn score(&self, peer: PeerId) -> f64 {
         self.handle.peers().await.into_iter().find(|info| info.id == peer).map_or(f64::NAN, |info| info.score)
     }
 
     /// Answers every question with an acknowledgement from here on.
-    pub fn acknowledge(mut self) -> SwarmHandle {
+    pub(crate) fn acknowledge(mut self) -> SwarmHandle {
         let handle = self.handle.clone();
         tokio::spawn(async move {
             while let Some(event) = self.events.recv().await {
@@ -143,25 +143,25 @@ impl Node {
     }
 }
 
-pub fn ack() -> Response {
+pub(crate) fn ack() -> Response {
     Response::Ack(Ack { now_unix_ms: 1 })
 }
 
 /// A question that fits `ack`.
-pub fn heartbeat() -> Request {
+pub(crate) fn heartbeat() -> Request {
     Request::MinerOffer(infernet_network::wire::MinerOffer { accepting: true, ..Default::default() })
 }
 
-pub fn with_roles(roles: Roles) -> SwarmConfig {
+pub(crate) fn with_roles(roles: Roles) -> SwarmConfig {
     SwarmConfig { roles, ..config() }
 }
 
-pub async fn patiently<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn patiently<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
 }
 
 /// Waits until something holds.
-pub async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
     patiently(async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -4,33 +4,33 @@ use std::collections::BTreeSet;
 
 use infernet_network::wire::{Announcement, BlobMessage, Message, Request, Response, WireError};
 
-pub struct Known {
-    pub family: String,
-    pub name: String,
-    pub bytes: Vec<u8>,
+pub(crate) struct Known {
+    pub(crate) family: String,
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 fn document() -> serde_json::Value {
     serde_json::from_str(include_str!("../../../docs/vectors/wire.json")).unwrap()
 }
 
-pub fn messages() -> Vec<Known> {
+pub(crate) fn messages() -> Vec<Known> {
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     let rows = document()["messages"].as_array().unwrap().clone();
     let known = |row| Known { family: text(row, "family"), name: text(row, "name"), bytes: unhex(&text(row, "hex")) };
     rows.iter().map(known).collect()
 }
 
-pub fn invitations() -> Vec<String> {
+pub(crate) fn invitations() -> Vec<String> {
     document()["invitations"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-pub fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 /// Reads a message of a family and writes it again; with its name.
-pub fn again(family: &str, bytes: &[u8]) -> Result<(Vec<u8>, &'static str), WireError> {
+pub(crate) fn again(family: &str, bytes: &[u8]) -> Result<(Vec<u8>, &'static str), WireError> {
     fn read<M: Message>(bytes: &[u8]) -> Result<(Vec<u8>, &'static str), WireError> {
         let message = M::from_bytes(bytes)?;
         Ok((message.to_bytes().expect("what was read can be written"), message.name()))
