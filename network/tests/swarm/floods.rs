@@ -120,7 +120,7 @@ async fn ten_thousand_junk_messages_leave_memory_bounded() {
     assert_eq!((stats.requests_in, stats.requests_out, stats.waiting), (0, 0, 0));
     assert!(stats.scored <= 1 && stats.known <= 1, "{stats:?}");
     assert!(grown < 32 << 20, "{grown} bytes more after {MESSAGES} messages");
-    println!("{grown} bytes more after {MESSAGES} junk messages");
+    eprintln!("{grown} bytes more after {MESSAGES} junk messages");
 }
 
 /// Good questions, but more than the node takes: it does not look at them at all.

@@ -58,7 +58,7 @@ impl Task {
         }
         if let Request::Hello(hello) = request {
             let response = self.on_hello(peer, hello);
-            self.respond(channel, response);
+            self.respond(channel, &response);
             return;
         }
         match &known.state {
@@ -82,7 +82,7 @@ impl Task {
         let event = IncomingRequest { peer, request, responder: Responder { answer } };
         if self.events.offer(SwarmEvent::Request(event)).is_err() {
             // Our fault, not the peer's.
-            self.respond(channel, Response::error("network.busy", "this node does not keep up; try again later"));
+            self.respond(channel, &Response::error("network.busy", "this node does not keep up; try again later"));
             return;
         }
         if let Some(known) = self.peers.get_mut(&peer) {
@@ -104,7 +104,7 @@ impl Task {
 
     fn refuse(&mut self, peer: PeerId, channel: Channel, action: Action, code: &str, message: &str) {
         self.refused_messages += 1;
-        self.respond(channel, Response::error(code, message));
+        self.respond(channel, &Response::error(code, message));
         self.note(peer, action);
     }
 
@@ -114,10 +114,10 @@ impl Task {
             known.requests_in = known.requests_in.saturating_sub(1);
         }
         let nothing = || Response::error("network.no_answer", "this node has no answer; try again later");
-        self.respond(channel, response.unwrap_or_else(nothing));
+        self.respond(channel, &response.unwrap_or_else(nothing));
     }
 
-    fn respond(&mut self, channel: Channel, response: Response) {
+    fn respond(&mut self, channel: Channel, response: &Response) {
         let bytes = response.to_bytes().or_else(|error| {
             tracing::error!(%error, "an answer of this node can't be sent");
             Response::error("network.bad_answer", "this node's answer is out of bounds").to_bytes()
