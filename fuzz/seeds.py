@@ -42,6 +42,14 @@ def main() -> None:
     for number, member in enumerate(groups["members"]):
         put("messages", f"member-{number}", b"\x05" + bytes.fromhex(member))
     put("messages", "shipment", b"\x06" + bytes.fromhex(groups["shipment"]))
+    wire = json.loads((ROOT / "docs" / "vectors" / "wire.json").read_text())
+    families = ["request", "response", "announcement", "blob"]
+    for number, message in enumerate(wire["messages"]):
+        kind = bytes([families.index(message["family"])])
+        put("wire", f"{message['family']}-{number}", kind + bytes.fromhex(message["hex"]))
+    for number, invitation in enumerate(wire["invitations"]):
+        put("wire", f"invitation-{number}", b"\x05" + invitation.encode())
+    put("wire", "bans", b"\x06" + b'{"version":1,"bans":[]}')
     # A whole record is large; the head of one leads the fuzzer to the tensors.
     put("evidence", "head", b"infevid1" + bytes.fromhex(cases[0]["job"] + cases[0]["challenge"]))
 

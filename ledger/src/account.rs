@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signature as DalekSignature, Signer as _, SigningKey, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::bytes::{AccountId, JobId, Signature};
 
@@ -31,7 +31,7 @@ pub(crate) fn sign(key: &SigningKey, message: &[u8]) -> Signature {
 }
 
 /// An account. Amounts in micro-credits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// What can be spent.
     pub balance: u64,
@@ -53,7 +53,7 @@ impl Account {
 }
 
 /// Stake, in micro-credits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stake {
     /// Can be locked for a job, or unstaked.
     pub free: u64,
@@ -87,7 +87,7 @@ impl Stake {
 }
 
 /// Stake locked for one job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Lock {
     /// Amount.
     pub amount: u64,
@@ -103,7 +103,7 @@ impl Lock {
 }
 
 /// Stake on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Unstaking {
     /// Amount.
     pub amount: u64,
@@ -112,7 +112,7 @@ pub struct Unstaking {
 }
 
 /// A miner's record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
     /// Trust, in parts per million. Nobody is trusted at first.
     pub trust_ppm: u32,

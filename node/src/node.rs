@@ -194,7 +194,7 @@ impl Node {
         let request = Request::Account(AccountQuery { key: *key });
         match self.courier.request(&self.roles.validator_key, request, ASK).await? {
             Response::Account(account) => {
-                serde_json::from_slice(&account.state).map_err(|error| MoneyError::Answer(error.to_string()))
+                Account::from_bytes(&account.state).map_err(|error| MoneyError::Answer(error.to_string()))
             }
             other => Err(MoneyError::Answer(format!("it is {}", other.name()))),
         }

@@ -52,6 +52,10 @@ type Gossip = gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter
 const RELAYED_BYTES: u64 = 2 << 30;
 const RELAYED_TIME: Duration = Duration::from_secs(2 * 3600);
 
+/// The largest question takes a fifth of this over half of a poor home uplink (64 KiB/s). Shorter than libp2p's own
+/// deadline, which ends a slow stream without a word to us.
+const READ_TIME: Duration = Duration::from_secs(10);
+
 impl Behaviour {
     pub(super) fn new(
         keypair: &Keypair,
@@ -89,7 +93,7 @@ impl Behaviour {
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new()),
             requests: request_response::Behaviour::with_codec(
-                Codec,
+                Codec { patience: READ_TIME.min(limits.request_timeout / 2) },
                 [(REQUEST_PROTOCOL, ProtocolSupport::Full)],
                 requests,
             ),

@@ -1,6 +1,7 @@
 //! Questions and answers on streams. The header is judged before the body is read.
 
 use std::io;
+use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
@@ -19,10 +20,24 @@ pub(super) enum Carried<M> {
     Message(M),
     /// To be written.
     Encoded(Vec<u8>),
+    /// Came, and is no message. An error of the stream would be lost inside libp2p, and with it who sent this.
+    Unreadable(Unreadable),
 }
 
-#[derive(Clone, Default)]
-pub(super) struct Codec;
+/// Why a question can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the question did not come within {0:?}")]
+    Stalled(Duration),
+}
+
+#[derive(Clone)]
+pub(super) struct Codec {
+    /// How long a question may take to come.
+    pub(super) patience: Duration,
+}
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
@@ -33,7 +48,14 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io).await.map(Carried::Message)
+        match tokio::time::timeout(self.patience, read(io)).await {
+            Err(_) => Ok(Carried::Unreadable(Unreadable::Stalled(self.patience))),
+            Ok(Err(error)) => match WireError::of(&error) {
+                Some(error) => Ok(Carried::Unreadable(error.clone().into())),
+                None => Err(error),
+            },
+            Ok(Ok(request)) => Ok(Carried::Message(request)),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Self::Response>
@@ -91,6 +113,8 @@ async fn write<M: Message>(io: &mut (impl AsyncWrite + Unpin + Send), carried: C
     let bytes = match carried {
         Carried::Encoded(bytes) => bytes,
         Carried::Message(message) => message.to_bytes()?,
+        // Nobody sends what can't be read.
+        Carried::Unreadable(_) => return Err(io::ErrorKind::InvalidInput.into()),
     };
     io.write_all(&bytes).await
 }

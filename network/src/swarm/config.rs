@@ -97,6 +97,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// A peer says hello within this or is sent away.
     pub hello_timeout: Duration,
+    /// Without word of whether others reach us, relays are asked after this.
+    pub relay_after: Duration,
     /// Files under way, in and out, with one peer.
     pub blobs_per_peer: usize,
     /// Deadlines of files.
@@ -119,6 +121,7 @@ impl Default for Limits {
             requests_per_peer: 24,
             request_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(15),
+            relay_after: Duration::from_secs(20),
             blobs_per_peer: 4,
             blob_timeouts: BlobTimeouts::default(),
             rates: Rates::default(),

@@ -1,5 +1,6 @@
 //! The way in: what the node asks of the swarm.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use libp2p::{Multiaddr, PeerId};
@@ -22,6 +23,12 @@ pub struct SwarmHandle {
     pub(super) key: PublicKey,
     pub(super) request_timeout: Duration,
     pub(super) blobs: BlobService,
+}
+
+impl fmt::Debug for SwarmHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SwarmHandle({})", self.peer_id)
+    }
 }
 
 /// Numbers for a dashboard.

@@ -33,9 +33,9 @@ impl Action {
             Self::InvalidMessage => -20.0,
             // Two are a ban.
             Self::Oversized => -50.0,
-            // Fifty refused messages are a ban; a client that backs off is never near.
+            // Forty-five refused messages are a ban; a client that backs off is never near.
             Self::RateExceeded => -2.0,
-            // Twenty stalls without a good answer.
+            // Eighteen stalls without a good answer.
             Self::Timeout => -5.0,
         }
     }
@@ -70,8 +70,9 @@ impl Scores {
     pub const WORST: f64 = -100.0;
     /// Highest score: it forgives two invalid messages, not more.
     pub const BEST: f64 = 40.0;
-    /// At or below this a peer is banned.
-    pub const BAN: f64 = -100.0;
+    /// At or below this a peer is banned. Above the lowest, so that what has faded since the first of a row of bad messages
+    /// does not add one to the row.
+    pub const BAN: f64 = -90.0;
     /// A score is half as far from 0 after this time, in milliseconds.
     pub const HALF_LIFE_MS: f64 = 600_000.0;
     /// First ban, in milliseconds; each further one within a day is twice as long.
@@ -138,10 +139,18 @@ mod tests {
     #[test]
     fn five_invalid_messages_are_a_ban_and_four_are_not() {
         let (mut scores, peer) = (Scores::new(8), PeerId::random());
-        for _ in 0..4 {
-            assert!(scores.note(peer, Action::InvalidMessage, 0) > Scores::BAN);
+        // A second between each, in which the score fades a little.
+        for second in 0..4 {
+            assert!(scores.note(peer, Action::InvalidMessage, 1000 * second) > Scores::BAN);
         }
-        assert!(scores.note(peer, Action::InvalidMessage, 0) <= Scores::BAN);
+        assert!(scores.note(peer, Action::InvalidMessage, 4000) <= Scores::BAN);
+    }
+
+    #[test]
+    fn two_oversized_messages_are_a_ban() {
+        let (mut scores, peer) = (Scores::new(8), PeerId::random());
+        assert!(scores.note(peer, Action::Oversized, 0) > Scores::BAN);
+        assert!(scores.note(peer, Action::Oversized, MINUTE) <= Scores::BAN);
     }
 
     #[test]

@@ -15,7 +15,7 @@ messages! {
         /// Who I am: [`Response::Hello`]. Sent by the swarm itself.
         Hello(Hello) = 1, at most 512;
         /// A miner's heartbeat: [`Response::Ack`].
-        MinerOffer(MinerOffer) = 2, at most 32 << 10;
+        MinerOffer(MinerOffer) = 2, at most 16 << 10;
         /// [`Response::Posted`].
         PostJob(PostJob) = 3, at most 24 << 10;
         /// [`Response::JobState`].

@@ -62,12 +62,7 @@ impl Desk {
             Request::LedgerRequest(request) => self.ledger_request(peer, &request.request),
             Request::Account(query) => {
                 let account = self.journal.ledger().account(&AccountId(query.key.0)).cloned().unwrap_or_default();
-                let mut state = Vec::new();
-                // Into memory: it can't fail but for a bug.
-                match serde_json::to_writer(&mut state, &account) {
-                    Ok(()) => Response::Account(Account { state: state.into() }),
-                    Err(error) => Response::error("validator.account", error.to_string()),
-                }
+                Response::Account(Account { state: account.to_bytes().into() })
             }
             Request::Receipts(query) => self.receipts(peer, query.after),
             Request::Hello(_) | Request::OfferJob(_) | Request::Settled(_) | Request::ModelOffer(_) => {

@@ -57,6 +57,7 @@ pub(super) async fn send(
     service: &BlobService,
 ) -> Result<(), BlobError> {
     let timeouts = service.timeouts();
+    header.check("BlobHeader")?;
     within(timeouts, header.bytes, async {
         let mut source = Source::open(source, header.bytes).await?;
         say(stream, &BlobMessage::Push(header.clone()), timeouts).await?;

@@ -101,7 +101,7 @@ impl Task {
             Some(State::Ready { .. }) => self.on_ready(peer),
             Some(State::Leaving { reason, .. }) => {
                 let failure = DialFailure::Refused { peer, reason: reason.clone() };
-                self.forsake(&peer, failure);
+                self.forsake(&peer, &failure);
             }
             Some(State::Silent { .. } | State::Greeted { .. }) => {}
         }
@@ -132,7 +132,7 @@ impl Task {
         self.bans.ban(peer, until_ms, reason, unix_ms());
         self.bans_unsaved = true;
         self.swarm.behaviour_mut().blocked.block_peer(peer);
-        self.forsake(&peer, DialFailure::Banned { peer, reason: reason.to_owned() });
+        self.forsake(&peer, &DialFailure::Banned { peer, reason: reason.to_owned() });
         // The list of blocked peers closes what is open, too; the reason is given here.
         if self.peers.contains_key(&peer) {
             self.part(peer, format!("banned: {reason}"));

@@ -25,7 +25,7 @@ impl Task {
         }
         let Some(key) = public_key(&peer) else {
             // Its id is a hash: nobody that could have an account.
-            self.forsake(&peer, DialFailure::Refused { peer, reason: "its key is not an Ed25519 key".to_owned() });
+            self.forsake(&peer, &DialFailure::Refused { peer, reason: "its key is not an Ed25519 key".to_owned() });
             let _ = self.swarm.disconnect_peer_id(peer);
             return;
         };
@@ -89,7 +89,7 @@ impl Task {
             tracing::debug!(%peer, reason, "a peer is gone");
             self.events.note(SwarmEvent::PeerDisconnected { peer, reason: reason.to_owned() });
         }
-        self.forsake(&peer, failure);
+        self.forsake(&peer, &failure);
     }
 
     pub(super) fn on_dial_failed(&mut self, id: ConnectionId, peer: Option<PeerId>, error: &DialError) {
@@ -106,7 +106,7 @@ impl Task {
             && !matches!(error, DialError::DialPeerConditionFalse(_))
             && !self.peers.contains_key(&peer)
         {
-            self.forsake(&peer, failure);
+            self.forsake(&peer, &failure);
         }
     }
 
@@ -124,7 +124,7 @@ impl Task {
     }
 
     /// Nothing will come of it: everything that waits for the peer fails.
-    pub(super) fn forsake(&mut self, peer: &PeerId, failure: DialFailure) {
+    pub(super) fn forsake(&mut self, peer: &PeerId, failure: &DialFailure) {
         for waiting in self.take_waiting(peer) {
             waiting.fail(failure.clone());
         }
@@ -158,7 +158,7 @@ impl Task {
     pub(super) fn reach(&mut self, peer: PeerId) {
         if let Some(reason) = self.bans.reason(&peer, unix_ms()) {
             let failure = DialFailure::Banned { peer, reason: reason.to_owned() };
-            return self.forsake(&peer, failure);
+            return self.forsake(&peer, &failure);
         }
         let addresses = self.book.addresses(&peer);
         if !addresses.is_empty() {
@@ -180,7 +180,7 @@ impl Task {
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
             Err(error) => {
                 let failure = DialFailure::Unreachable { to: peer.to_string(), reason: dial_reason(&error) };
-                self.forsake(&peer, failure);
+                self.forsake(&peer, &failure);
             }
         }
     }

@@ -118,7 +118,7 @@ impl Task {
         known.state = State::Leaving { reason: reason.clone(), deadline_ms: unix_ms() + GOODBYE_MS };
         known.held.clear();
         tracing::info!(%peer, reason, "a peer is sent away");
-        self.forsake(&peer, DialFailure::Refused { peer, reason: reason.clone() });
+        self.forsake(&peer, &DialFailure::Refused { peer, reason: reason.clone() });
         self.events.note(if was_ready {
             SwarmEvent::PeerDisconnected { peer, reason }
         } else {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::hello::hello_failure;
 use super::table::{Held, Outstanding, State, Waiting};
 use super::{Answer, Task, unix_ms};
-use crate::swarm::codec::Carried;
+use crate::swarm::codec::{Carried, Unreadable};
 use crate::swarm::config::{MAX_HELD, MAX_WAITING};
 use crate::swarm::error::{DialFailure, RequestError};
 use crate::swarm::event::{IncomingRequest, Responder, SwarmEvent};
@@ -24,9 +24,12 @@ impl Task {
     pub(super) fn on_requests(&mut self, event: Event<Carried<Request>, Carried<Response>>) {
         match event {
             Event::Message { peer, message: Carrier::Request { request_id, request, channel }, .. } => {
-                // What is read is a message; bytes are for writing.
-                let Carried::Message(request) = request else { return };
-                self.on_question(peer, request_id, request, channel);
+                match request {
+                    Carried::Message(request) => self.on_question(peer, request_id, request, channel),
+                    Carried::Unreadable(why) => self.on_junk(peer, channel, &why),
+                    // Bytes are for writing.
+                    Carried::Encoded(_) => {}
+                }
             }
             Event::Message { message: Carrier::Response { request_id, response }, .. } => {
                 let Carried::Message(response) = response else { return };
@@ -35,21 +38,8 @@ impl Task {
             Event::OutboundFailure { request_id, error, .. } => self.on_no_response(request_id, &error),
             Event::InboundFailure { peer, request_id, error, .. } => {
                 let delivered = self.delivered.remove(&request_id).is_some();
-                match &error {
-                    // Our own answer was not ready in time.
-                    InboundFailure::Timeout if delivered => {
-                        tracing::warn!(%peer, "a question was not answered in time")
-                    }
-                    // It was slow to say it.
-                    InboundFailure::Timeout => self.note(peer, Action::Timeout),
-                    InboundFailure::Io(error) => {
-                        if let Some(error) = WireError::of(error) {
-                            tracing::debug!(%peer, %error, "a question can't be read");
-                            self.refused_messages += 1;
-                            self.note(peer, Action::of(error));
-                        }
-                    }
-                    _ => {}
+                if delivered && matches!(error, InboundFailure::Timeout) {
+                    tracing::warn!(%peer, "a question was not answered in time");
                 }
             }
             Event::ResponseSent { request_id, .. } => {
@@ -68,7 +58,7 @@ impl Task {
         }
         if let Request::Hello(hello) = request {
             let response = self.on_hello(peer, hello);
-            self.respond(channel, response);
+            self.respond(channel, &response);
             return;
         }
         match &known.state {
@@ -92,7 +82,7 @@ impl Task {
         let event = IncomingRequest { peer, request, responder: Responder { answer } };
         if self.events.offer(SwarmEvent::Request(event)).is_err() {
             // Our fault, not the peer's.
-            self.respond(channel, Response::error("network.busy", "this node does not keep up; try again later"));
+            self.respond(channel, &Response::error("network.busy", "this node does not keep up; try again later"));
             return;
         }
         if let Some(known) = self.peers.get_mut(&peer) {
@@ -102,9 +92,19 @@ impl Task {
         self.answers.push(answered.map(move |response| Answer { peer, channel, response: response.ok() }).boxed());
     }
 
+    /// What came is no question. The sender is told: it may be an honest program of another version.
+    fn on_junk(&mut self, peer: PeerId, channel: Channel, why: &Unreadable) {
+        tracing::debug!(%peer, error = %why, "a question can't be read");
+        let (action, code) = match why {
+            Unreadable::Wire(error) => (Action::of(error), error.code()),
+            Unreadable::Stalled(_) => (Action::Timeout, "network.stalled"),
+        };
+        self.refuse(peer, channel, action, code, &why.to_string());
+    }
+
     fn refuse(&mut self, peer: PeerId, channel: Channel, action: Action, code: &str, message: &str) {
         self.refused_messages += 1;
-        self.respond(channel, Response::error(code, message));
+        self.respond(channel, &Response::error(code, message));
         self.note(peer, action);
     }
 
@@ -114,10 +114,10 @@ impl Task {
             known.requests_in = known.requests_in.saturating_sub(1);
         }
         let nothing = || Response::error("network.no_answer", "this node has no answer; try again later");
-        self.respond(channel, response.unwrap_or_else(nothing));
+        self.respond(channel, &response.unwrap_or_else(nothing));
     }
 
-    fn respond(&mut self, channel: Channel, response: Response) {
+    fn respond(&mut self, channel: Channel, response: &Response) {
         let bytes = response.to_bytes().or_else(|error| {
             tracing::error!(%error, "an answer of this node can't be sent");
             Response::error("network.bad_answer", "this node's answer is out of bounds").to_bytes()

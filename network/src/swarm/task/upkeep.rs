@@ -17,8 +17,6 @@ use crate::wire::Roles;
 
 const FIRST_REDIAL_MS: u64 = 2_000;
 const LONGEST_REDIAL_MS: u64 = 60_000;
-/// Without word from AutoNAT for this long, relays are asked all the same.
-const RELAY_AFTER_MS: u64 = 20_000;
 const RELAYS: usize = 2;
 const RELAY_RETRY_MS: u64 = 120_000;
 
@@ -123,7 +121,7 @@ impl Task {
     }
 
     fn reserve(&mut self, now_ms: u64) {
-        let waited = now_ms.saturating_sub(self.started_ms) >= RELAY_AFTER_MS;
+        let waited = u128::from(now_ms.saturating_sub(self.started_ms)) >= self.config.limits.relay_after.as_millis();
         if self.evidence.is_direct() || (self.evidence.failed_probe.is_none() && !waited) {
             return;
         }
