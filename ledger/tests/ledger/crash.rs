@@ -32,7 +32,7 @@ fn script(n: u64) -> Entry {
     }
 }
 
-/// The same about another job: the helpers know only 256 of them.
+/// The same about another job: the functions of `world` know only 256 of them.
 fn renumbered(entry: Entry, number: u64) -> Entry {
     let mut name = [0; 16];
     name[..8].copy_from_slice(&number.to_le_bytes());
