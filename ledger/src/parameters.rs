@@ -57,7 +57,8 @@ pub struct LedgerParameters {
     /// Weight of the newest job in a miner's average quality.
     pub quality_moving_average_ppm: u32,
     /// Whether stakes must also deter a run that saves all of the work with one tampered step: an old run with one made-up step
-    /// that leads into it (`spliced-run` in docs/attacks.md). The network's parameters do not say; it is on by default.
+    /// that leads into it (`spliced-run` in docs/attacks.md). Off: since the proof
+    /// adds noise from the job's seed after every step, such a run is wrong at every step. For proofs without it.
     pub spliced_runs: bool,
 }
 
@@ -90,7 +91,7 @@ impl LedgerParameters {
         quality_threshold_ppm: 700_000,
         quality_weight_ppm: 300_000,
         quality_moving_average_ppm: 100_000,
-        spliced_runs: true,
+        spliced_runs: false,
     };
 
     /// The network's parameters as integers. Floats end here; what decides about stake is rounded to what deters less, so
@@ -127,7 +128,7 @@ impl LedgerParameters {
             quality_threshold_ppm: near(network.quality_threshold),
             quality_weight_ppm: near(network.quality_weight),
             quality_moving_average_ppm: near(network.quality_moving_average),
-            spliced_runs: true,
+            spliced_runs: false,
         };
         parameters.check()?;
         Ok(parameters)

@@ -53,7 +53,8 @@ mod tests {
     use super::*;
 
     fn stake(trust_ppm: u32, steps: u32, fee: u64, cost: u64) -> u64 {
-        LedgerParameters::default().required_stake(trust_ppm, steps, fee, cost).unwrap().stake_microcredits
+        let spliced = LedgerParameters { spliced_runs: true, ..LedgerParameters::default() };
+        spliced.required_stake(trust_ppm, steps, fee, cost).unwrap().stake_microcredits
     }
 
     /// Journals are replayed by this function. When one of these numbers changes, old assignments may be refused: then the
@@ -76,8 +77,8 @@ mod tests {
     #[test]
     fn without_spliced_runs_it_is_what_the_economics_crate_asks() {
         for network in [NetworkParameters::default(), NetworkParameters::prototype()] {
-            let with = LedgerParameters::of_network(&network).unwrap();
-            let parameters = LedgerParameters { spliced_runs: false, ..with };
+            let parameters = LedgerParameters::of_network(&network).unwrap();
+            let with = LedgerParameters { spliced_runs: true, ..parameters };
             for trust_ppm in [0, 250_000, 500_000, 899_999, PPM] {
                 for steps in [1, 8, 20, 30, 50] {
                     for (fee, cost) in [(8750, 7000), (1, 1), (1000, 5000), (5, 0)] {
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_spliced_run_is_a_loss() {
-        let parameters = LedgerParameters::default();
+        let parameters = LedgerParameters { spliced_runs: true, ..LedgerParameters::default() };
         for (trust_ppm, steps) in [(0, 20), (0, 30), (450_000, 30), (PPM, 30), (PPM, 50)] {
             let fee = 8750.0;
             let required = parameters.required_stake(trust_ppm, steps, 8750, 7000).unwrap();

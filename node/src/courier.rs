@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use infernet_network::identity::peer_id;
 use infernet_network::proof::PublicKey;
-use infernet_network::swarm::{
-    BlobError, BlobSink, BlobSource, DialFailure, PeerId, RequestError, SwarmHandle,
-};
+use infernet_network::swarm::{BlobError, BlobSink, BlobSource, DialFailure, PeerId, RequestError, SwarmHandle};
 use infernet_network::wire::{BlobHeader, BlobSubject, CancelJob, JobId, Refusal, Request, Response};
 
 use crate::roles::Roles;
@@ -86,7 +84,8 @@ impl Courier {
         let Some((path, id, reveal)) = place else {
             return Err(refused("blob.not_wanted", "nobody waits for this file"));
         };
-        let written = tokio::task::spawn_blocking(move || infernet_engine::video::write_atomically(&path, &content)).await;
+        let written =
+            tokio::task::spawn_blocking(move || infernet_engine::video::write_atomically(&path, &content)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(refused("blob.disk", &error.to_string())),

@@ -87,7 +87,14 @@ impl LocalModel {
             None => model_defaults(dir.root()).map_err(|error| error.to_string())?,
         };
         let license = entry.map(|entry| entry.licence.name.clone());
-        Ok(Self { id: id.to_owned(), digest: Digest(digest), precision, folder: dir.root().to_owned(), defaults, license })
+        Ok(Self {
+            id: id.to_owned(),
+            digest: Digest(digest),
+            precision,
+            folder: dir.root().to_owned(),
+            defaults,
+            license,
+        })
     }
 
     /// Its sampler, or another with its parameters.

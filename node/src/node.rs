@@ -9,9 +9,7 @@ use infernet_engine::store::ModelStore;
 use infernet_ledger::{Account, AccountId, AccountRequest, Action, LedgerId, Receipt};
 use infernet_network::identity::Identity;
 use infernet_network::proof::{AuditPolicy, PublicKey};
-use infernet_network::swarm::{
-    RequestError, StartError, SwarmConfig, SwarmEvent, SwarmHandle, start as start_swarm,
-};
+use infernet_network::swarm::{RequestError, StartError, SwarmConfig, SwarmEvent, SwarmHandle, start as start_swarm};
 use infernet_network::wire::{AccountQuery, LedgerRequest, Message as _, Request, Response, Roles as RoleBits};
 use tokio::sync::mpsc;
 
@@ -154,10 +152,7 @@ impl Node {
         let roles =
             Roles { validator_key: config.validator, validator, miner, requester, models, store: Arc::new(store) };
         courier.set(roles.clone());
-        let ledger = LedgerId {
-            network: infernet_ledger::Digest(network.0),
-            validator: AccountId(config.validator.0),
-        };
+        let ledger = LedgerId { network: infernet_ledger::Digest(network.0), validator: AccountId(config.validator.0) };
         let node = Self { identity: Arc::new(identity), courier, roles, supervisor, ledger };
         tokio::spawn(listen(events, node.roles.clone()));
         if config.stake_microcredits > 0 {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use infernet_engine::store::{Cancel, ModelStore};
 use infernet_network::proof::{Digest, PublicKey};
-use infernet_network::wire::{
-    Ack, BlobHeader, BlobSubject, JobId, ManifestFile, ModelManifest, Request, Response,
-};
+use infernet_network::wire::{Ack, BlobHeader, BlobSubject, JobId, ManifestFile, ModelManifest, Request, Response};
 
 use crate::clock::now_ms;
 use crate::miner::Miner;

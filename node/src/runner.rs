@@ -43,7 +43,9 @@ impl DecodedRun {
     /// # Errors
     /// One of them is none.
     pub fn of(command: &RunCommand) -> Result<Self, Failure> {
-        let bad = |what: &str, error: &dyn std::fmt::Display| failure("worker.command", format!("the {what} can't be read: {error}"));
+        let bad = |what: &str, error: &dyn std::fmt::Display| {
+            failure("worker.command", format!("the {what} can't be read: {error}"))
+        };
         Ok(Self {
             job: JobSpec::from_bytes(&command.job).map_err(|error| bad("job", &error))?,
             opening: PromptOpening::from_bytes(&command.opening).map_err(|error| bad("prompts", &error))?,
@@ -84,9 +86,8 @@ impl ModelRunner {
         threads: Option<usize>,
         report: &Reporter<'_>,
     ) -> Result<&dyn VideoModel, Failure> {
-        let fits = |loaded: &Loaded| {
-            loaded.folder == folder && loaded.precision == precision && loaded.threads == threads
-        };
+        let fits =
+            |loaded: &Loaded| loaded.folder == folder && loaded.precision == precision && loaded.threads == threads;
         if !self.loaded.as_ref().is_some_and(fits) {
             // The old one goes first: two may not fit into memory.
             self.loaded = None;

@@ -190,11 +190,7 @@ async fn compute(
 }
 
 /// Commits to a record. The commitment is on disk before anyone sees it; after a crash the same one is used again.
-fn bind(
-    key: &infernet_network::proof::SigningKey,
-    evidence: &Path,
-    commitment: &Path,
-) -> Result<Committed, Failure> {
+fn bind(key: &infernet_network::proof::SigningKey, evidence: &Path, commitment: &Path) -> Result<Committed, Failure> {
     let bytes = std::fs::read(evidence).map_err(|error| disk(evidence, error))?;
     let record = Evidence::from_bytes(&bytes).map_err(|error| disk(evidence, error))?;
     drop(bytes);
@@ -220,7 +216,9 @@ async fn commit(
         let error = match miner.ask(Request::Commit(request.clone())).await {
             Ok(Response::Nonce(nonce)) => return Ok(Some(AuditNonce(nonce.nonce))),
             // Another miner has it by now, or it was refunded: nothing to open to anyone.
-            Err(RequestError::Refused(refusal)) if refusal.code.starts_with("job.") || refusal.code == "commit.late" => {
+            Err(RequestError::Refused(refusal))
+                if refusal.code.starts_with("job.") || refusal.code == "commit.late" =>
+            {
                 return Ok(None);
             }
             Err(RequestError::Refused(refusal)) => return Err(failure(&refusal.code, refusal.message)),
@@ -255,7 +253,9 @@ async fn deliver(
         let error = match sent {
             Ok(()) => return Ok(()),
             // It has it already, or does not wait for it any more; its verdict says which.
-            Err(infernet_network::swarm::BlobError::Refused(refusal)) if refusal.code == "blob.not_wanted" => return Ok(()),
+            Err(infernet_network::swarm::BlobError::Refused(refusal)) if refusal.code == "blob.not_wanted" => {
+                return Ok(());
+            }
             Err(error) => error,
         };
         if now_ms() > until {

@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn blocked_words_are_whole_words_of_any_case() {
-        let policy = Policy { blocked_words: vec!["Gun".to_owned(), "two words".to_owned(), " ".to_owned()], ..Policy::default() };
+        let policy = Policy {
+            blocked_words: vec!["Gun".to_owned(), "two words".to_owned(), " ".to_owned()],
+            ..Policy::default()
+        };
         for (prompt, blocked) in [
             ("a GUN on a table", true),
             ("a gun!", true),

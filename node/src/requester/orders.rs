@@ -294,8 +294,7 @@ impl Requester {
         let rate = FrameRate::nearest(new.frames_per_second.unwrap_or(defaults.frames_per_second))
             .map_err(|error| said(&error))?;
         let salt = random().map_err(|error| OrderError::Random(error.to_string()))?;
-        let opening =
-            PromptOpening { salt, prompt: new.prompt.clone(), negative_prompt: new.negative_prompt.clone() };
+        let opening = PromptOpening { salt, prompt: new.prompt.clone(), negative_prompt: new.negative_prompt.clone() };
         let (prompt, negative_prompt) = opening.commitments(CommitmentScheme::Sha256);
         let deadline_secs = new.deadline_secs.map_or(DEADLINE_SECS, u64::from);
         let job = JobSpec {
@@ -503,7 +502,8 @@ fn read_all(folder: &Path) -> std::io::Result<BTreeMap<JobId, Order>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let id = path.file_stem().and_then(|name| name.to_str()).and_then(crate::validator::store::id_of);
-        let order = std::fs::read(&path).ok().and_then(|bytes| ciborium::from_reader::<Order, _>(bytes.as_slice()).ok());
+        let order =
+            std::fs::read(&path).ok().and_then(|bytes| ciborium::from_reader::<Order, _>(bytes.as_slice()).ok());
         match (id, order) {
             (Some(id), Some(order)) => {
                 orders.insert(id, order);

@@ -96,7 +96,10 @@ impl Desk {
             return refuse("job.requester", "the job names another requester than who sends it".to_owned());
         }
         if job.network != self.config.network {
-            return refuse("job.network", format!("the job is for network {}, this is {}", job.network, self.config.network));
+            return refuse(
+                "job.network",
+                format!("the job is for network {}, this is {}", job.network, self.config.network),
+            );
         }
         let id = JobId(job.job_id);
         let order = JobOrder {
@@ -112,10 +115,18 @@ impl Desk {
         if !self.jobs.contains_key(&id) {
             let left = job.deadline_unix_ms.saturating_sub(now);
             if !(LEAST_DEADLINE_MS..=MOST_DEADLINE_MS).contains(&left) {
-                return refuse("job.deadline", format!("the job must be over in {left} ms by this validator's clock; 10 s to 24 h are taken (is the clock right?)"));
+                return refuse(
+                    "job.deadline",
+                    format!(
+                        "the job must be over in {left} ms by this validator's clock; 10 s to 24 h are taken (is the clock right?)"
+                    ),
+                );
             }
             let Some(model) = self.models.get(&job.model) else {
-                return refuse("model.unknown", format!("this validator can't judge model {}; ask for one that it has", job.model));
+                return refuse(
+                    "model.unknown",
+                    format!("this validator can't judge model {}; ask for one that it has", job.model),
+                );
             };
             if let Err(error) = model.bounds() {
                 return refuse("model.bounds", error.to_string());
@@ -185,9 +196,9 @@ impl Desk {
         }
         // Kept by now, or before: only then is the nonce out.
         match self.jobs.get(&id).map(|record| &record.stage) {
-            Some(Stage::Committed(attempt, known) | Stage::Auditing(attempt, known) | Stage::Settled(attempt, known))
-                if attempt.miner == peer && known.bytes == *commit.commitment =>
-            {
+            Some(
+                Stage::Committed(attempt, known) | Stage::Auditing(attempt, known) | Stage::Settled(attempt, known),
+            ) if attempt.miner == peer && known.bytes == *commit.commitment => {
                 Response::Nonce(Nonce { nonce: attempt.nonce, published_unix_ms: known.published_ms })
             }
             _ => refuse("commit.late", "this job waits for no commitment of yours"),
@@ -280,7 +291,8 @@ impl Desk {
     fn receipts(&self, peer: PublicKey, after: u64) -> Response {
         let limit = ReceiptList::MAX_RECEIPTS;
         let (_, head) = (0, self.journal.head().0);
-        let found = self.journal.history(&AccountId(peer.0), after.saturating_add(1)..head.saturating_add(1), limit + 1);
+        let found =
+            self.journal.history(&AccountId(peer.0), after.saturating_add(1)..head.saturating_add(1), limit + 1);
         match found {
             Ok(found) => {
                 let (mut receipts, mut bytes) = (Vec::new(), 0);

@@ -67,7 +67,10 @@ impl Work {
         };
         let written = tokio::task::spawn_blocking({
             let (store, id, record) = (self.store.clone(), self.id, self.record.clone());
-            move || bundle(&store, &id, &record).and_then(|bundle| write_atomically(&path, &bundle.to_bytes()).map_err(said))
+            move || {
+                bundle(&store, &id, &record)
+                    .and_then(|bundle| write_atomically(&path, &bundle.to_bytes()).map_err(said))
+            }
         });
         written.await.map_err(said)??;
         let report = supervisor.run(&Command::Audit(command), &CancellationToken::new(), |_| {}).await.map_err(said)?;

@@ -40,7 +40,9 @@ impl Candidate {
 /// uniform in 0..1. Miners whose stake is too small are left out.
 pub fn choose(candidates: &[Candidate], draw: f64) -> Option<&Candidate> {
     let able = || {
-        candidates.iter().filter(|candidate| candidate.available_stake_microcredits >= candidate.required_stake_microcredits)
+        candidates
+            .iter()
+            .filter(|candidate| candidate.available_stake_microcredits >= candidate.required_stake_microcredits)
     };
     let total: f64 = able().map(Candidate::weight).sum();
     let mut left = draw.clamp(0.0, 1.0) * total;
@@ -83,7 +85,10 @@ mod tests {
             counts[usize::from(chosen.miner.0[0])] += 1;
         }
         // Weights 1.1, 0.1 and 0.55.
-        assert!((6_285_i32 - counts[0]).abs() < 5 && (571 - counts[1]).abs() < 5 && (3_143 - counts[2]).abs() < 5, "{counts:?}");
+        assert!(
+            (6_285_i32 - counts[0]).abs() < 5 && (571 - counts[1]).abs() < 5 && (3_143 - counts[2]).abs() < 5,
+            "{counts:?}"
+        );
     }
 
     proptest! {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infernet_ledger::{AccountId, Entry, Issue, Journal, JournalError, LedgerParameters};
-use infernet_network::proof::{
-    AuditNonce, AuditPolicy, Challenge, Digest, JobSpec, PublicKey, Signed, SigningKey,
-};
+use infernet_network::proof::{AuditNonce, AuditPolicy, Challenge, Digest, JobSpec, PublicKey, Signed, SigningKey};
 use infernet_network::wire::{
     JobId, Message as _, MinerOffer, OfferJob, OfferedModel, Request, Response, Settled as SettledNotice,
 };
@@ -178,7 +176,9 @@ impl Validator {
     pub async fn ask(&self, peer: PublicKey, request: Request) -> Response {
         let (reply, answer) = oneshot::channel();
         self.tell(Message::Ask { peer, request, reply }).await;
-        answer.await.unwrap_or_else(|_| Response::error("validator.stopped", "the validator is stopping; ask again later"))
+        answer
+            .await
+            .unwrap_or_else(|_| Response::error("validator.stopped", "the validator is stopping; ask again later"))
     }
 
     /// Somebody has connected.
@@ -403,9 +403,10 @@ impl Desk {
             .miners
             .iter()
             .filter(|(miner, known)| {
-                let passed_over = record.passed_over.iter().any(|passed| {
-                    passed.miner == **miner && passed.until_ms.is_none_or(|until| now < until)
-                });
+                let passed_over = record
+                    .passed_over
+                    .iter()
+                    .any(|passed| passed.miner == **miner && passed.until_ms.is_none_or(|until| now < until));
                 known.offer.accepting
                     && now.saturating_sub(known.seen_ms) < HEARTBEAT_MS
                     && !self.busy.contains_key(*miner)
@@ -424,7 +425,14 @@ impl Desk {
         }
     }
 
-    fn candidate(&self, miner: PublicKey, offer: &MinerOffer, job: &JobSpec, deposit: u64, now: u64) -> Option<Candidate> {
+    fn candidate(
+        &self,
+        miner: PublicKey,
+        offer: &MinerOffer,
+        job: &JobSpec,
+        deposit: u64,
+        now: u64,
+    ) -> Option<Candidate> {
         let fits = |model: &&OfferedModel| {
             model.digest == job.model
                 && model.max_frames >= job.frames

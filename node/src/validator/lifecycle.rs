@@ -160,6 +160,8 @@ pub enum Action {
         miner: PublicKey,
         /// Failed check.
         check: String,
+        /// What it rests on: bytes that the miner signed, or a run of the model.
+        proof: Proof,
         /// Of the signed verdict.
         verdict: Digest,
     },
@@ -205,7 +207,11 @@ pub fn resume(record: &JobRecord) -> Vec<Action> {
         // An offer's answer is lost with the process: the miner is asked again, and takes the same attempt for the same.
         Stage::Offered(_) => vec![Action::Offer],
         Stage::Auditing(..) => vec![Action::Audit],
-        Stage::Settled(..) | Stage::Refunded { .. } | Stage::Running(_) | Stage::Committed(..) | Stage::Posted { .. } => vec![],
+        Stage::Settled(..)
+        | Stage::Refunded { .. }
+        | Stage::Running(_)
+        | Stage::Committed(..)
+        | Stage::Posted { .. } => vec![],
     }
 }
 
@@ -285,7 +291,9 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
         }
         // The answer was lost: the same commitment gets the same nonce, another one none.
         (
-            Stage::Committed(attempt, commitment) | Stage::Auditing(attempt, commitment) | Stage::Settled(attempt, commitment),
+            Stage::Committed(attempt, commitment)
+            | Stage::Auditing(attempt, commitment)
+            | Stage::Settled(attempt, commitment),
             Event::Committed { miner, bytes, .. },
         ) if attempt.miner == miner && commitment.bytes == bytes => Ok((next, vec![Action::PublishNonce])),
 
@@ -330,7 +338,9 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
             Ok(release(next, &attempt, true, "no_reveal", "the miner did not open its run in time", now_ms))
         }
 
-        (Stage::Auditing(attempt, commitment), Event::Judged { attempt: number, verdict }) if attempt.number == number => {
+        (Stage::Auditing(attempt, commitment), Event::Judged { attempt: number, verdict })
+            if attempt.number == number =>
+        {
             let (attempt, commitment) = (attempt.clone(), commitment.clone());
             let miner = attempt.miner;
             match verdict {
@@ -344,9 +354,9 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
                     let message = format!("the check {check} failed, which rests on the validator's word");
                     Ok(release(next, &attempt, true, &check, &message, now_ms))
                 }
-                Judgement::Rejected { check, digest, .. } => {
+                Judgement::Rejected { check, proof, digest } => {
                     next.passed_over.push(PassedOver { miner, until_ms: None });
-                    let slash = Action::Slash { attempt: number, miner, check: check.clone(), verdict: digest };
+                    let slash = Action::Slash { attempt: number, miner, check: check.clone(), proof, verdict: digest };
                     let (next, mut actions) = over(next, &attempt, &check, "the run failed its audit", now_ms);
                     actions.insert(0, slash);
                     Ok((next, actions))

@@ -96,10 +96,7 @@ fn an_honest_job_is_paid_once() {
     let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, good as fn(&JobRecord) -> Event)]));
     assert!(matches!(record.stage, Stage::Settled(..)));
     let settle = Action::Settle { attempt: 1, miner: miner(1), quality_ppm: 900_000, verdict: Digest::ZERO };
-    assert_eq!(
-        actions,
-        [Action::Choose, Action::Offer, Action::PublishNonce, Action::Audit, settle, Action::Announce]
-    );
+    assert_eq!(actions, [Action::Choose, Action::Offer, Action::PublishNonce, Action::Audit, settle, Action::Announce]);
     // Whatever comes late changes nothing.
     for event in [Event::Tick, reveal(&record), committed(&record)] {
         let (same, again) = step(&record, event, DEADLINE + 1).unwrap();
@@ -112,8 +109,15 @@ fn an_honest_job_is_paid_once() {
 
 #[test]
 fn a_proven_cheat_is_slashed_and_the_job_goes_on_with_another() {
-    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Measured)) as fn(&JobRecord) -> Event)]));
-    assert!(actions.contains(&Action::Slash { attempt: 1, miner: miner(1), check: "model_output".to_owned(), verdict: Digest::ZERO }));
+    let (record, actions) =
+        go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Measured)) as fn(&JobRecord) -> Event)]));
+    assert!(actions.contains(&Action::Slash {
+        attempt: 1,
+        miner: miner(1),
+        check: "model_output".to_owned(),
+        proof: Proof::Measured,
+        verdict: Digest::ZERO
+    }));
     assert_eq!(record.stage, Stage::Posted { not_before_ms: 600 });
     assert_eq!(record.passed_over[0].until_ms, None);
     assert_eq!(record.history[0].code, "model_output");
@@ -121,7 +125,8 @@ fn a_proven_cheat_is_slashed_and_the_job_goes_on_with_another() {
 
 #[test]
 fn the_validators_word_never_slashes() {
-    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Attested)) as fn(&JobRecord) -> Event)]));
+    let (record, actions) =
+        go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Attested)) as fn(&JobRecord) -> Event)]));
     assert!(!actions.iter().any(|action| matches!(action, Action::Slash { .. })));
     assert!(actions.contains(&Action::Release { attempt: 1, miner: miner(1), late: true }));
     assert!(matches!(record.stage, Stage::Posted { .. }));
@@ -129,7 +134,8 @@ fn the_validators_word_never_slashes() {
 
 #[test]
 fn a_refusal_is_no_attempt_and_costs_nothing() {
-    let declined = |_: &JobRecord| Event::Declined { miner: miner(1), code: "policy.size".to_owned(), message: String::new() };
+    let declined =
+        |_: &JobRecord| Event::Declined { miner: miner(1), code: "policy.size".to_owned(), message: String::new() };
     let (record, actions) = go([(0, tick as fn(&JobRecord) -> Event), (1, chosen), (2, declined)]);
     assert_eq!(record.attempt, 0);
     assert!(actions.iter().all(|action| matches!(action, Action::Choose | Action::Offer)));
@@ -160,7 +166,11 @@ fn event(record: &JobRecord, (kind, who, flag): (u8, u8, bool), now: u64) -> Eve
         2 => Event::Declined { miner, code: "x".to_owned(), message: String::new() },
         3 => Event::Progress { miner, steps_done: 3 },
         4 => Event::Committed { miner, bytes: vec![who], reveal_deadline_ms: now + 200 },
-        5 => Event::Delivered { miner, what: if flag { Delivery::Clip } else { Delivery::Reveal }, audit_deadline_ms: now + 300 },
+        5 => Event::Delivered {
+            miner,
+            what: if flag { Delivery::Clip } else { Delivery::Reveal },
+            audit_deadline_ms: now + 300,
+        },
         6 => Event::Failed { miner, code: "x".to_owned(), message: String::new() },
         7 => Event::Judged { attempt: number, verdict: Judgement::Accepted { quality_ppm: 1, digest: Digest::ZERO } },
         8 => {

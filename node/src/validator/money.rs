@@ -5,6 +5,7 @@ use infernet_ledger::{
     AccountId, Assign, Assignment, Audited, CheckName, Committed, Digest, Entry, JournalError, LedgerError, Outcome,
     ProofKind, Refund, RefundReason, Release, ReleaseReason, Settle, Slash,
 };
+use infernet_network::proof::Proof;
 use infernet_network::wire::JobId;
 
 use super::desk::{Desk, cost_of};
@@ -85,11 +86,16 @@ impl Desk {
                     Entry::Settle(Settle { job, attempt, dust_to: AccountId(self.public.0) }),
                 ])
             }
-            Action::Slash { attempt, miner, check, verdict } => {
+            Action::Slash { attempt, miner, check, proof, verdict } => {
                 let (attempt, miner) = (*attempt, AccountId(miner.0));
                 let check: CheckName = check.parse().map_err(|_| BookError::Check(check.clone()))?;
-                // What is only the validator's word never comes here.
-                let outcome = Outcome::Rejected { check, proof: ProofKind::Measured };
+                let proof = match proof {
+                    Proof::Signed => ProofKind::Signed,
+                    Proof::Measured => ProofKind::Measured,
+                    // Never slashed for: the ledger would refuse it.
+                    Proof::Attested => ProofKind::Attested,
+                };
+                let outcome = Outcome::Rejected { check, proof };
                 self.enter(&[
                     Entry::Audited(Audited { job, attempt, miner, verdict: Digest(verdict.0), outcome }),
                     Entry::Slash(Slash { job, attempt, miner }),
@@ -108,7 +114,9 @@ impl Desk {
             Action::Refund => {
                 let reason = match &next.stage {
                     Stage::Refunded { code, .. } if code == "cancelled" => RefundReason::Cancelled,
-                    Stage::Refunded { code, .. } if code == "deadline" && next.history.is_empty() => RefundReason::NoMiner,
+                    Stage::Refunded { code, .. } if code == "deadline" && next.history.is_empty() => {
+                        RefundReason::NoMiner
+                    }
                     Stage::Refunded { code, .. } if code == "deadline" => RefundReason::Deadline,
                     _ => RefundReason::Failed,
                 };

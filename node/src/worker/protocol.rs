@@ -182,7 +182,8 @@ pub(super) fn encode(message: &impl Serialize) -> Result<Vec<u8>, ProtocolError>
     let mut bytes = vec![0; 4];
     ciborium::into_writer(message, &mut bytes).map_err(|error| ProtocolError::Decode(error.to_string()))?;
     let len = bytes.len() as u64 - 4;
-    let len = u32::try_from(len).ok().filter(|len| *len <= MAX_MESSAGE_BYTES).ok_or(ProtocolError::TooLong { found: len })?;
+    let len =
+        u32::try_from(len).ok().filter(|len| *len <= MAX_MESSAGE_BYTES).ok_or(ProtocolError::TooLong { found: len })?;
     bytes[..4].copy_from_slice(&len.to_le_bytes());
     Ok(bytes)
 }

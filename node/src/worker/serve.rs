@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::protocol::{AuditCommand, Audited, Command, Failure, ProtocolError, Ran, Report, RunCommand, Stage, read, write};
+use super::protocol::{
+    AuditCommand, Audited, Command, Failure, ProtocolError, Ran, Report, RunCommand, Stage, read, write,
+};
 
 /// Commands that wait: one under way, and one that the node sends too early.
 const QUEUE: usize = 2;
@@ -74,7 +76,9 @@ pub fn serve(
         let done = catch_unwind(AssertUnwindSafe(|| match &command {
             Command::Run(run) => runner.run(run, &report).map(Report::Ran),
             Command::Audit(audit) => runner.audit(audit, &report).map(Report::Audited),
-            Command::Cancel => Err(Failure { code: "worker.idle".to_owned(), message: "nothing is under way".to_owned() }),
+            Command::Cancel => {
+                Err(Failure { code: "worker.idle".to_owned(), message: "nothing is under way".to_owned() })
+            }
         }));
         match done {
             Ok(Ok(report)) => send(&report),
@@ -100,7 +104,10 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Reads commands in a thread of its own, so that a cancellation is heard at once. The flag is cleared when the next command
 /// comes, not when the last one ends: a cancellation that comes too late must not stop what follows.
-fn listen(mut input: impl Read + Send + 'static, cancelled: Arc<AtomicBool>) -> Receiver<Result<Command, ProtocolError>> {
+fn listen(
+    mut input: impl Read + Send + 'static,
+    cancelled: Arc<AtomicBool>,
+) -> Receiver<Result<Command, ProtocolError>> {
     let (send, receive) = sync_channel(QUEUE);
     std::thread::spawn(move || {
         loop {

@@ -243,7 +243,9 @@ impl Supervisor {
         let ready = timeout(START_TIMEOUT, running.reports.recv()).await;
         match ready {
             Ok(Some(Ok(Report::Ready { .. }))) => Ok(running),
-            Ok(Some(Ok(_))) => Err(ProtocolError::Decode("its first message is another than expected".to_owned()).into()),
+            Ok(Some(Ok(_))) => {
+                Err(ProtocolError::Decode("its first message is another than expected".to_owned()).into())
+            }
             Ok(Some(Err(error))) => Err(error.into()),
             Ok(None) => Err(self.ended(running, gone(std::io::ErrorKind::UnexpectedEof.into())).await),
             Err(_) => {

@@ -178,7 +178,10 @@ fn start_node(folder: &Path, options: &[&str]) -> Result<NodeProcess> {
         Err(_) => {
             let _ = child.kill();
             let _ = child.wait();
-            Err(Failure::Failed(anyhow::anyhow!("a node did not start in {} s; its messages are above", NODE_START.as_secs())))
+            Err(Failure::Failed(anyhow::anyhow!(
+                "a node did not start in {} s; its messages are above",
+                NODE_START.as_secs()
+            )))
         }
     }
 }
@@ -337,11 +340,16 @@ impl Screen {
             let Some(order) = orders.get(id) else { continue };
             let stage = format!("{:?}", order.state.stage).to_lowercase();
             let percent = order.state.progress_ppm / 10_000;
-            lines.push(format!("  job {}  {stage:<10} {percent:>3} %  attempt {}  {prompt}", number + 1, order.state.attempt));
+            lines.push(format!(
+                "  job {}  {stage:<10} {percent:>3} %  attempt {}  {prompt}",
+                number + 1,
+                order.state.attempt
+            ));
         }
         if let Ok(journal) = Journal::open_read_only(ledger) {
             for (number, (miner, attack)) in actors.miners.iter().enumerate() {
-                let Some(account) = miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id))
+                let Some(account) =
+                    miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id))
                 else {
                     continue;
                 };
@@ -377,13 +385,7 @@ impl Screen {
     }
 }
 
-fn conclude(
-    arguments: &DemoArgs,
-    actors: &Actors,
-    ledger: &Path,
-    jobs: Vec<JobRow>,
-    start: Instant,
-) -> Result<Report> {
+fn conclude(arguments: &DemoArgs, actors: &Actors, ledger: &Path, jobs: Vec<JobRow>, start: Instant) -> Result<Report> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(anyhow::anyhow!("{error}"));
     let journal = Journal::open_read_only(ledger).map_err(|error| failed(&error))?;
     let verified = journal.verify();
@@ -434,7 +436,12 @@ fn show(report: &Report) -> Result {
     for (number, job) in report.jobs.iter().enumerate() {
         let clip = job.clip.as_ref().map_or_else(|| "no clip".to_owned(), |clip| clip.display().to_string());
         let stage = format!("{:?}", job.stage).to_lowercase();
-        output::line(&format!("job {}: {stage} after {} attempts, {:.1} s: {clip}", number + 1, job.attempts, job.seconds))?;
+        output::line(&format!(
+            "job {}: {stage} after {} attempts, {:.1} s: {clip}",
+            number + 1,
+            job.attempts,
+            job.seconds
+        ))?;
     }
     for miner in &report.miners {
         let name = miner.id.get(..12).unwrap_or_default();

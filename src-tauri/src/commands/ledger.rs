@@ -102,7 +102,12 @@ pub(super) fn run(command: &LedgerCommand) -> Result {
                     output::line(&receipt.to_json())?;
                 } else {
                     let job = receipt.entry.job().map_or_else(String::new, |job| format!("  job {job}"));
-                    output::line(&format!("{:>8}  {}  {}{job}", receipt.sequence, receipt.time_ms, receipt.entry.kind()))?;
+                    output::line(&format!(
+                        "{:>8}  {}  {}{job}",
+                        receipt.sequence,
+                        receipt.time_ms,
+                        receipt.entry.kind()
+                    ))?;
                 }
             }
             Ok(())

@@ -54,11 +54,13 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let config = config(arguments, data.clone(), &network)?;
-        let node = Node::start(identity, paths::model_store()?, config).map_err(|error| Failure::Failed(error.into()))?;
+        let node =
+            Node::start(identity, paths::model_store()?, config).map_err(|error| Failure::Failed(error.into()))?;
         let addresses = addresses(&node).await;
         let invitation = Invitation { bootstrap: addresses.clone(), ..network };
         let uri = invitation.to_uri().map_err(|error| Failure::Failed(error.into()))?;
-        let up = Up { node: node.public_key().to_string(), roles: roles(arguments).to_string(), addresses, invitation: uri };
+        let up =
+            Up { node: node.public_key().to_string(), roles: roles(arguments).to_string(), addresses, invitation: uri };
         if arguments.json {
             output::json(&up)?;
         } else {

@@ -5,7 +5,9 @@ use std::time::Instant;
 use infernet_adversary::{Attack, Exchange, Setting, Workshop};
 use infernet_engine::pipeline::{LoadOptions, TensorDevice};
 use infernet_node::runner::{DecodedRun, ModelRunner, failure, keep};
-use infernet_node::worker::{AuditCommand, Audited, Failure as WorkerFailure, Ran, Reporter, RunCommand, Runner, serve};
+use infernet_node::worker::{
+    AuditCommand, Audited, Failure as WorkerFailure, Ran, Reporter, RunCommand, Runner, serve,
+};
 
 use crate::cli::WorkerArgs;
 use crate::failure::{Failure, Result};
