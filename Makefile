@@ -1,10 +1,10 @@
-# make run    sets everything up, builds, and makes a clip from PROMPT with the starter model
+# make run    sets everything up, builds, and runs a whole network on this computer; with PROMPT it makes one clip
 # make test   everything that CI checks
 # make help   the rest
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
-PROMPT ?= a red circle moving right on a white background
+PROMPT ?=
 OUT ?= clips
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -13,7 +13,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 run: build
 	@mkdir -p "$(OUT)"
-	@clip="$(OUT)/clip-$$(date +%Y%m%d-%H%M%S).mp4"; \
+	@if [ -z "$(PROMPT)" ]; then INFERNET_ASSETS_DIR="$(CURDIR)/assets" exec "$(TARGET)/release/infernet" demo --out "$(OUT)"; fi; \
+	clip="$(OUT)/clip-$$(date +%Y%m%d-%H%M%S).mp4"; \
 	INFERNET_ASSETS_DIR="$(CURDIR)/assets" "$(TARGET)/release/infernet" generate "$(PROMPT)" --out "$$clip" --gif "$${clip%.mp4}.gif" && \
 	echo "play $$clip, or make another: make run PROMPT='a blue star moving up'"
 

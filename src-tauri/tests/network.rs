@@ -126,7 +126,8 @@ impl Network {
             clip_model: None,
             usual_price_per_step: 300,
         };
-        let store = infernet_engine::store::ModelStore::new(self.path("models"), vec![Path::new(ASSETS).join("models")]);
+        let store =
+            infernet_engine::store::ModelStore::new(self.path("models"), vec![Path::new(ASSETS).join("models")]);
         let identity = Identity::from_seed(&[77; 32]);
         let node = Node::start(identity, store.unwrap(), config).unwrap();
         let requester = node.roles().requester.clone().unwrap();
