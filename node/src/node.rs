@@ -98,7 +98,7 @@ impl Node {
     ///
     /// # Errors
     /// It can't listen, or its folder can't be used.
-    pub fn start(identity: Identity, store: ModelStore, config: NodeConfig) -> Result<Self, NodeError> {
+    pub fn start(identity: Identity, store: ModelStore, config: &NodeConfig) -> Result<Self, NodeError> {
         let folder = |error: std::io::Error| NodeError::Folder {
             folder: config.data.display().to_string(),
             reason: error.to_string(),

@@ -105,7 +105,7 @@ impl ModelRunner {
     fn score(&mut self, clip_model: &Path, bundle: &Bundle) -> Result<(Option<f64>, Option<String>), Failure> {
         let clip = mp4::decode(&bundle.clip).map_err(|error| failure("worker.score", error))?;
         let frames = FramesView::try_from(&clip).map_err(|error| failure("worker.score", error))?;
-        if !self.scorer.as_ref().is_some_and(|(folder, _)| folder == clip_model) {
+        if self.scorer.as_ref().is_none_or(|(folder, _)| folder != clip_model) {
             let scorer = Scorer::load(clip_model, None, &infernet_engine::Device::Cpu)
                 .map_err(|error| failure("worker.score", error))?;
             self.scorer = Some((clip_model.to_owned(), scorer));

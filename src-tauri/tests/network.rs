@@ -129,7 +129,7 @@ impl Network {
         let store =
             infernet_engine::store::ModelStore::new(self.path("models"), vec![Path::new(ASSETS).join("models")]);
         let identity = Identity::from_seed(&[77; 32]);
-        let node = Node::start(identity, store.unwrap(), config).unwrap();
+        let node = Node::start(identity, store.unwrap(), &config).unwrap();
         let requester = node.roles().requester.clone().unwrap();
         (node, requester)
     }

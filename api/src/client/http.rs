@@ -154,26 +154,22 @@ impl Client {
     pub(super) fn failed(&self, error: &reqwest::Error) -> ClientError {
         let url = self.base.to_string();
         let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            if let Some(io) = cause.downcast_ref::<io::Error>() {
-                if io.kind() == io::ErrorKind::ConnectionRefused {
-                    return ClientError::NoNode { url };
-                }
-                if io
-                    .get_ref()
-                    .is_some_and(|inner| matches!(inner.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
-                {
-                    let found = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    return ClientError::Certificate { url, found };
-                }
+        let mut next = error.source();
+        while let Some(cause) = next {
+            let io = cause.downcast_ref::<io::Error>();
+            if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+                return ClientError::NoNode { url };
             }
             if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
                 let found = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
                 return ClientError::Certificate { url, found };
             }
             reason = cause.to_string();
-            source = cause.source();
+            // An input or output error passes over what it wraps when it is asked for its source.
+            next = match io.and_then(io::Error::get_ref) {
+                Some(wrapped) => Some(wrapped),
+                None => cause.source(),
+            };
         }
         if error.is_timeout() { ClientError::Timeout { url } } else { ClientError::Connection { url, reason } }
     }

@@ -1,5 +1,7 @@
 //! Jobs: clips that were ordered here, computed here or audited here.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -140,6 +142,19 @@ pub enum JobStage {
 }
 
 impl JobStage {
+    /// All, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Posted,
+        Self::Assigned,
+        Self::Running,
+        Self::Committed,
+        Self::Auditing,
+        Self::Settled,
+        Self::Refunded,
+        Self::Slashed,
+        Self::Released,
+    ];
+
     /// Whether nothing more will happen to it on this node.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -303,7 +318,7 @@ impl NewJob {
             }
         }
         if self.prompt.trim().is_empty() {
-            return Err(invalid("prompt", "nothing".to_owned(), "what the clip should show".to_owned()));
+            return Err(invalid("prompt", "nothing", "what the clip should show"));
         }
         let whole = [
             ("width", self.width, MAX_SIDE),
@@ -315,25 +330,25 @@ impl NewJob {
         ];
         for (field, value, most) in whole {
             if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
-                return Err(invalid(field, value.to_string(), format!("1 to {most}")));
+                return Err(invalid(field, value, format!("1 to {most}")));
             }
         }
         if let Some(guidance) = self.guidance.filter(|value| !(0.0..=MAX_GUIDANCE).contains(value)) {
-            return Err(invalid("guidance", guidance.to_string(), format!("0 to {MAX_GUIDANCE}")));
+            return Err(invalid("guidance", guidance, format!("0 to {MAX_GUIDANCE}")));
         }
         let rate = self.frames_per_second.filter(|rate| !(*rate > 0.0 && *rate <= MAX_FRAMES_PER_SECOND));
         if let Some(rate) = rate {
             let expected = format!("above 0 and at most {MAX_FRAMES_PER_SECOND}");
-            return Err(invalid("frames_per_second", rate.to_string(), expected));
+            return Err(invalid("frames_per_second", rate, expected));
         }
         if self.deposit_microcredits == Some(0) {
-            return Err(invalid("deposit_microcredits", "0".to_owned(), "at least 1".to_owned()));
+            return Err(invalid("deposit_microcredits", 0, "at least 1"));
         }
         Ok(())
     }
 }
 
-fn invalid(field: &str, found: String, expected: String) -> ApiError {
+fn invalid(field: &str, found: impl Display, expected: impl Display) -> ApiError {
     let message = format!("{field} is {found}; expected {expected}");
     ApiError::new(ErrorCode::InvalidRequest, message, format!("change {field} and send it again")).at(field)
 }

@@ -282,7 +282,7 @@ impl Requester {
     /// The job that an order asks for, with the model's values for what it leaves open.
     fn job(&self, new: &NewJob) -> Result<(JobSpec, PromptOpening), OrderError> {
         let name = new.model.to_string();
-        let model = self.inner.models.named(&name, Precision::F32).ok_or_else(|| OrderError::Model(name))?;
+        let model = self.inner.models.named(&name, Precision::F32).ok_or(OrderError::Model(name))?;
         let said = |error: &dyn std::fmt::Display| OrderError::Job(error.to_string());
         let defaults = &model.defaults;
         let width = new.width.map_or(defaults.width, |value| value as usize);

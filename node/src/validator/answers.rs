@@ -39,7 +39,7 @@ impl Desk {
                 self.miners.insert(peer, Miner { offer, seen_ms });
                 ack()
             }
-            Request::PostJob(post) => self.post(peer, post),
+            Request::PostJob(post) => self.post(peer, &post),
             Request::JobStatus(status) => self.status(peer, status.job_id),
             Request::CancelJob(cancel) => {
                 let own = self.jobs.get(&cancel.job_id).is_some_and(|record| record.requester == peer);
@@ -71,8 +71,8 @@ impl Desk {
         }
     }
 
-    fn post(&mut self, peer: PublicKey, post: PostJob) -> Response {
-        match self.opened(peer, &post) {
+    fn post(&mut self, peer: PublicKey, post: &PostJob) -> Response {
+        match self.opened(peer, post) {
             Ok((id, receipt)) => Response::Posted(Posted { job_id: id, receipt: receipt.into() }),
             Err((code, message)) => Response::refused(&code, message),
         }

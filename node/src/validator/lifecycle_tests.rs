@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use super::lifecycle::{Action, Delivery, Event, Judgement, MAX_ATTEMPTS, step};
 use super::record::{Attempt, JobRecord, Stage};
 
+/// What happens to a job as it is.
+type Happening = fn(&JobRecord) -> Event;
+
 const DEADLINE: u64 = 1_000_000;
 
 fn miner(number: u8) -> PublicKey {
@@ -45,7 +48,7 @@ fn attempt(record: &JobRecord, who: u8, deadline_ms: u64) -> Attempt {
 }
 
 /// Goes through events, each at its time, that all must fit.
-fn go(events: impl IntoIterator<Item = (u64, fn(&JobRecord) -> Event)>) -> (JobRecord, Vec<Action>) {
+fn go(events: impl IntoIterator<Item = (u64, Happening)>) -> (JobRecord, Vec<Action>) {
     let (mut record, mut all) = (posted(), Vec::new());
     for (now, event) in events {
         let (next, actions) = step(&record, event(&record), now).unwrap();
@@ -88,12 +91,12 @@ fn tick(_: &JobRecord) -> Event {
     Event::Tick
 }
 
-const TO_AUDIT: [(u64, fn(&JobRecord) -> Event); 6] =
+const TO_AUDIT: [(u64, Happening); 6] =
     [(0, tick), (1, chosen), (2, accepted), (500, committed), (501, clip), (502, reveal)];
 
 #[test]
 fn an_honest_job_is_paid_once() {
-    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, good as fn(&JobRecord) -> Event)]));
+    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, good as Happening)]));
     assert!(matches!(record.stage, Stage::Settled(..)));
     let settle = Action::Settle { attempt: 1, miner: miner(1), quality_ppm: 900_000, verdict: Digest::ZERO };
     assert_eq!(actions, [Action::Choose, Action::Offer, Action::PublishNonce, Action::Audit, settle, Action::Announce]);
@@ -109,8 +112,7 @@ fn an_honest_job_is_paid_once() {
 
 #[test]
 fn a_proven_cheat_is_slashed_and_the_job_goes_on_with_another() {
-    let (record, actions) =
-        go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Measured)) as fn(&JobRecord) -> Event)]));
+    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Measured)) as Happening)]));
     assert!(actions.contains(&Action::Slash {
         attempt: 1,
         miner: miner(1),
@@ -125,8 +127,7 @@ fn a_proven_cheat_is_slashed_and_the_job_goes_on_with_another() {
 
 #[test]
 fn the_validators_word_never_slashes() {
-    let (record, actions) =
-        go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Attested)) as fn(&JobRecord) -> Event)]));
+    let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Attested)) as Happening)]));
     assert!(!actions.iter().any(|action| matches!(action, Action::Slash { .. })));
     assert!(actions.contains(&Action::Release { attempt: 1, miner: miner(1), late: true }));
     assert!(matches!(record.stage, Stage::Posted { .. }));
@@ -136,7 +137,7 @@ fn the_validators_word_never_slashes() {
 fn a_refusal_is_no_attempt_and_costs_nothing() {
     let declined =
         |_: &JobRecord| Event::Declined { miner: miner(1), code: "policy.size".to_owned(), message: String::new() };
-    let (record, actions) = go([(0, tick as fn(&JobRecord) -> Event), (1, chosen), (2, declined)]);
+    let (record, actions) = go([(0, tick as Happening), (1, chosen), (2, declined)]);
     assert_eq!(record.attempt, 0);
     assert!(actions.iter().all(|action| matches!(action, Action::Choose | Action::Offer)));
     assert!(record.passed_over[0].until_ms.is_some_and(|until| until > 2));
@@ -144,7 +145,7 @@ fn a_refusal_is_no_attempt_and_costs_nothing() {
 
 #[test]
 fn another_commitment_gets_no_nonce() {
-    let (record, _) = go([(0, tick as fn(&JobRecord) -> Event), (1, chosen), (2, accepted), (500, committed)]);
+    let (record, _) = go([(0, tick as Happening), (1, chosen), (2, accepted), (500, committed)]);
     let same = Event::Committed { miner: miner(1), bytes: vec![9], reveal_deadline_ms: 9 };
     assert_eq!(step(&record, same, 510).unwrap().1, [Action::PublishNonce]);
     let other = Event::Committed { miner: miner(1), bytes: vec![8], reveal_deadline_ms: 9 };

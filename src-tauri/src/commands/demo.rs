@@ -219,7 +219,7 @@ async fn order_all(
         usual_price_per_step: PRICE,
     };
     let identity = Identity::generate().map_err(|error| failed(&error))?;
-    let node = Node::start(identity, paths::model_store()?, config).map_err(|error| failed(&error))?;
+    let node = Node::start(identity, paths::model_store()?, &config).map_err(|error| failed(&error))?;
     let Some(requester) = node.roles().requester.clone() else { return Err(failed(&"the node takes no orders")) };
     wait_for_stakes(actors, ledger, interrupted).await?;
     let model: ModelId = MODEL.parse().map_err(|error| failed(&error))?;
@@ -393,7 +393,7 @@ fn conclude(arguments: &DemoArgs, actors: &Actors, ledger: &Path, jobs: Vec<JobR
     let mut miners = Vec::new();
     for (miner, attack) in &actors.miners {
         let id: AccountId = miner.up.node.parse().map_err(|error| failed(&error))?;
-        let standing = journal.ledger().account(&id).map(|account| account.standing.clone()).unwrap_or_default();
+        let standing = journal.ledger().account(&id).map(|account| account.standing).unwrap_or_default();
         let failed_checks = failed_checks(&receipts, &id);
         miners.push(MinerRow {
             id: miner.up.node.clone(),

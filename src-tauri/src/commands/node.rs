@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
     runtime.block_on(async {
         let config = config(arguments, data.clone(), &network)?;
         let node =
-            Node::start(identity, paths::model_store()?, config).map_err(|error| Failure::Failed(error.into()))?;
+            Node::start(identity, paths::model_store()?, &config).map_err(|error| Failure::Failed(error.into()))?;
         let addresses = addresses(&node).await;
         let invitation = Invitation { bootstrap: addresses.clone(), ..network };
         let uri = invitation.to_uri().map_err(|error| Failure::Failed(error.into()))?;
