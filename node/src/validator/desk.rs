@@ -316,6 +316,8 @@ impl Desk {
             tracing::debug!(job = %id, "news of a job that is not here");
             return;
         };
+        // How far a run is matters to those who watch; after a crash the next message says it again.
+        let only_progress = matches!(event, Event::Progress { .. });
         let (next, actions) = match step(&record, event, now_ms()) {
             Ok(result) => result,
             Err(misfit) => {
@@ -329,6 +331,10 @@ impl Desk {
                 tracing::error!(job = %id, "the ledger refuses: {error}");
                 return;
             }
+        }
+        if only_progress {
+            self.jobs.insert(id, next);
+            return;
         }
         if next != record {
             tracing::info!(job = %id, attempt = next.attempt, "{} -> {}", record.stage.name(), next.stage.name());
@@ -416,7 +422,7 @@ impl Desk {
             .collect();
         let draw = u64::from_le_bytes(random().ok()?) as f64 / u64::MAX as f64;
         let chosen = choose(&candidates, draw)?;
-        match self.attempt(record, &job, chosen, now) {
+        match self.attempt(&job, chosen, now) {
             Ok(attempt) => Some(attempt),
             Err(error) => {
                 tracing::error!(job = %id, "no attempt can be made: {error}");
@@ -462,7 +468,7 @@ impl Desk {
         })
     }
 
-    fn attempt(&self, record: &JobRecord, job: &JobSpec, chosen: &Candidate, now: u64) -> Result<Attempt, String> {
+    fn attempt(&self, job: &JobSpec, chosen: &Candidate, now: u64) -> Result<Attempt, String> {
         let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
         let table = model.bounds().map_err(|error| error.to_string())?;
         let nonce = AuditNonce(random().map_err(|error| error.to_string())?);
@@ -480,7 +486,11 @@ impl Desk {
         let challenge = Signed::sign(challenge, &self.key).map_err(|error| error.to_string())?;
         Ok(Attempt {
             miner: chosen.miner,
-            number: record.attempt + 1,
+            number: self
+                .journal
+                .ledger()
+                .job(&infernet_ledger::JobId(job.job_id))
+                .map_or(1, infernet_ledger::Job::next_attempt),
             challenge: challenge.to_bytes(),
             nonce: nonce.0,
             tolerance,

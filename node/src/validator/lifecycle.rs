@@ -132,7 +132,7 @@ pub enum Action {
     PublishNonce,
     /// Judge, and come back with [`Event::Judged`] or [`Event::AuditFailed`].
     Audit,
-    /// The attempt's stake is free again; nobody is blamed, but a miner that was late is noted.
+    /// The attempt's stake is free again, where it was locked; nobody is blamed, but a miner that was late is noted.
     Release {
         /// Which attempt.
         attempt: u32,
@@ -249,7 +249,8 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
             next.stage = Stage::Posted { not_before_ms: now_ms + NO_MINER_MS };
             Ok((next, vec![]))
         }
-        (Stage::Posted { .. }, Event::Chosen(attempt)) if attempt.number == record.attempt + 1 => {
+        // The ledger counts: an offer that was not taken is no attempt there, and its number is used again.
+        (Stage::Posted { .. }, Event::Chosen(attempt)) if (1..=MAX_ATTEMPTS).contains(&attempt.number) => {
             next.attempt = attempt.number;
             next.stage = Stage::Offered(attempt);
             Ok((next, vec![Action::Offer]))
@@ -262,15 +263,12 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
         (Stage::Offered(attempt), Event::Declined { miner, code, message }) if attempt.miner == miner => {
             let attempt = attempt.clone();
             next.passed_over.push(PassedOver { miner, until_ms: Some(now_ms + DECLINED_MS) });
-            // A refusal costs nothing, and is no attempt.
-            next.attempt -= 1;
-            Ok(over(next, &attempt, &code, &message, now_ms))
+            Ok(release(next, &attempt, false, &code, &message, now_ms))
         }
         (Stage::Offered(attempt), Event::Tick) if now_ms >= attempt.deadline_ms => {
             let attempt = attempt.clone();
             next.passed_over.push(PassedOver { miner: attempt.miner, until_ms: Some(now_ms + DECLINED_MS) });
-            next.attempt -= 1;
-            Ok(over(next, &attempt, "no_answer", "the miner did not answer the offer", now_ms))
+            Ok(release(next, &attempt, false, "no_answer", "the miner did not answer the offer", now_ms))
         }
 
         (Stage::Running(attempt), Event::Progress { miner, steps_done }) if attempt.miner == miner => {
@@ -436,14 +434,10 @@ fn release(
 /// The job is over; who still works on it is told to stop, and its stake is free again.
 fn refund(mut next: JobRecord, code: &str, message: &str, now_ms: u64) -> (JobRecord, Vec<Action>) {
     let mut actions = Vec::new();
-    match &next.stage {
-        Stage::Running(attempt) | Stage::Committed(attempt, _) => {
-            let late = now_ms >= attempt.deadline_ms;
-            actions.push(Action::Release { attempt: attempt.number, miner: attempt.miner, late });
-            actions.push(Action::Stop { miner: attempt.miner });
-        }
-        Stage::Offered(attempt) => actions.push(Action::Stop { miner: attempt.miner }),
-        _ => {}
+    if let Stage::Offered(attempt) | Stage::Running(attempt) | Stage::Committed(attempt, _) = &next.stage {
+        let late = !matches!(next.stage, Stage::Offered(_)) && now_ms >= attempt.deadline_ms;
+        actions.push(Action::Release { attempt: attempt.number, miner: attempt.miner, late });
+        actions.push(Action::Stop { miner: attempt.miner });
     }
     next.stage = Stage::Refunded { code: code.to_owned(), message: message.to_owned() };
     actions.extend([Action::Refund, Action::Announce]);

@@ -33,10 +33,10 @@ fn posted() -> JobRecord {
     }
 }
 
-fn attempt(record: &JobRecord, who: u8, deadline_ms: u64) -> Attempt {
+fn attempt(number: u32, who: u8, deadline_ms: u64) -> Attempt {
     Attempt {
         miner: miner(who),
-        number: record.attempt + 1,
+        number,
         challenge: vec![3],
         nonce: [4; 32],
         tolerance: Digest::ZERO,
@@ -58,8 +58,8 @@ fn go(events: impl IntoIterator<Item = (u64, Happening)>) -> (JobRecord, Vec<Act
     (record, all)
 }
 
-fn chosen(record: &JobRecord) -> Event {
-    Event::Chosen(attempt(record, 1, 100))
+fn chosen(_: &JobRecord) -> Event {
+    Event::Chosen(attempt(1, 1, 100))
 }
 
 fn accepted(_: &JobRecord) -> Event {
@@ -138,8 +138,7 @@ fn a_refusal_is_no_attempt_and_costs_nothing() {
     let declined =
         |_: &JobRecord| Event::Declined { miner: miner(1), code: "policy.size".to_owned(), message: String::new() };
     let (record, actions) = go([(0, tick as Happening), (1, chosen), (2, declined)]);
-    assert_eq!(record.attempt, 0);
-    assert!(actions.iter().all(|action| matches!(action, Action::Choose | Action::Offer)));
+    assert!(actions.iter().all(|action| !matches!(action, Action::Slash { .. } | Action::Release { late: true, .. })));
     assert!(record.passed_over[0].until_ms.is_some_and(|until| until > 2));
 }
 
@@ -158,11 +157,11 @@ fn any_event() -> impl Strategy<Value = (u8, u8, bool)> {
     (0_u8..12, 1_u8..4, any::<bool>())
 }
 
-fn event(record: &JobRecord, (kind, who, flag): (u8, u8, bool), now: u64) -> Event {
+fn event(record: &JobRecord, (kind, who, flag): (u8, u8, bool), next: u32, now: u64) -> Event {
     let miner = miner(who);
     let number = record.attempt;
     match kind {
-        0 => Event::Chosen(attempt(record, who, now + 50)),
+        0 => Event::Chosen(attempt(next, who, now + 50)),
         1 => Event::Accepted { miner, run_deadline_ms: now + 400 },
         2 => Event::Declined { miner, code: "x".to_owned(), message: String::new() },
         3 => Event::Progress { miner, steps_done: 3 },
@@ -195,19 +194,23 @@ proptest! {
         let mut record = posted();
         let mut now = 0;
         let (mut ends, mut over) = (0, BTreeSet::new());
-        let mut locked: Option<u32> = None;
+        // As the ledger counts: the attempt whose stake is locked, and the number of the next one.
+        let (mut locked, mut next_attempt): (Option<u32>, u32) = (None, 1);
         let rest = std::iter::repeat_n(((11, 1, false), 50_000), 60);
         for (code, wait) in events.into_iter().chain(rest) {
             now += wait;
-            let happened = event(&record, code, now);
+            let happened = event(&record, code, next_attempt, now);
             let locks = matches!((&record.stage, &happened), (Stage::Offered(_), Event::Accepted { .. }));
             let Ok((next, actions)) = step(&record, happened, now) else { continue };
             if locks {
                 prop_assert_eq!(locked, None);
+                prop_assert_eq!(next.attempt, next_attempt);
                 locked = Some(next.attempt);
+                next_attempt += 1;
             }
             for action in &actions {
                 match action {
+                    Action::Release { late, .. } if locked.is_none() => prop_assert!(!late),
                     Action::Settle { attempt, .. } | Action::Slash { attempt, .. } | Action::Release { attempt, .. } => {
                         prop_assert!(over.insert(*attempt), "attempt {} ended twice", attempt);
                         prop_assert_eq!(locked.take(), Some(*attempt));

@@ -102,6 +102,12 @@ impl Desk {
                 ])
             }
             Action::Release { attempt, miner, late } => {
+                // An offer that was not taken locked nothing, unless a crash came between the books and the record.
+                let known = self.journal.ledger().job(&job).and_then(|known| known.attempt.as_ref());
+                if known.is_none_or(|known| known.number != *attempt || !known.miners.contains_key(&AccountId(miner.0)))
+                {
+                    return Ok(());
+                }
                 let over = matches!(next.stage, Stage::Refunded { .. });
                 let reason = match (late, over) {
                     (true, _) => ReleaseReason::Timeout,
