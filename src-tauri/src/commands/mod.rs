@@ -13,6 +13,7 @@ mod generate;
 mod loaded;
 mod model;
 mod parity;
+mod remote;
 mod reveal;
 mod score;
 mod verify;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::AttackBench(arguments) => attack_bench::run(&arguments),
         Command::Parity(arguments) => parity::run(&arguments),
         Command::Economics(command) => economics::run(&command),
+        Command::Remote(command) => remote::run(&command),
         Command::ProbeDevices => devices::print_probe(),
     }
 }
