@@ -2,6 +2,7 @@
 
 mod economics;
 mod node;
+mod remote;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use economics::*;
 pub(crate) use node::*;
+pub(crate) use remote::*;
 
 /// 32 bytes in hexadecimal digits.
 fn bytes32(text: &str) -> Result<[u8; 32], String> {
@@ -66,9 +68,40 @@ pub(crate) enum Command {
     /// Internal: run jobs and audits for a node, over standard input and output
     #[command(hide = true)]
     Worker(WorkerArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,
+}
+
+/// Commands that ask a running node.
+#[derive(Subcommand)]
+pub(crate) enum RemoteCommand {
+    /// Show what a node is doing
+    Status(StatusArgs),
+    /// List a node's jobs, or show one
+    Jobs(JobsArgs),
+    /// List the nodes that a node is connected to
+    Peers(PeersArgs),
+    /// Order a clip from the network
+    Submit(Box<SubmitArgs>),
+    /// Follow a job to its end
+    Watch(WatchArgs),
+    /// Show, add, take back or withdraw stake
+    Stake(NodeStakeArgs),
+    /// Move rewards to the balance
+    Claim(ClaimArgs),
+    /// Ask for a job's deposit back, or list refunds
+    Refund(RefundArgs),
+    /// Pause mining
+    Pause(PauseArgs),
+    /// Go on mining
+    Resume(ResumeArgs),
+    /// Show a node's settings, or set one
+    Settings(SettingsArgs),
+    /// Check what is in order on a node's computer (exit code 1 where something is not)
+    Doctor(DoctorArgs),
 }
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use infernet_api::client::ClientError;
 use infernet_economics::EconomicsError;
 use infernet_engine::EngineError;
 use infernet_engine::devices::{ChooseError, DevicePreferenceError};
@@ -111,6 +112,21 @@ impl From<RunError> for Failure {
         match error {
             RunError::Engine(error) => error.into(),
             error => Failure::Input(error.into()),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let shown = anyhow::Error::msg(format!("{error}\n  {} ({})", error.next_step(), error.code()));
+        match &error {
+            ClientError::Url { .. }
+            | ClientError::Unencrypted { .. }
+            | ClientError::NoTrust { .. }
+            | ClientError::Authority { .. } => Failure::Input(shown),
+            // The node says that the request itself can't be served: another time will not help.
+            ClientError::Api(error) if matches!(error.code.status(), 400 | 404 | 422) => Failure::Input(shown),
+            _ => Failure::Failed(shown),
         }
     }
 }

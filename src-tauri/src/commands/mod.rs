@@ -16,6 +16,7 @@ mod loaded;
 mod model;
 mod node;
 mod parity;
+mod remote;
 mod reveal;
 mod score;
 mod verify;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Ledger(command) => ledger::run(&command),
         Command::Worker(arguments) => work::run(&arguments),
+        Command::Remote(command) => remote::run(&command),
         Command::ProbeDevices => devices::print_probe(),
     }
 }

@@ -1,0 +1,19 @@
+//! `infernet claim`: rewards to the balance. It is the owner's own money either way, so nothing is asked.
+
+use infernet_api::types::money::ClaimRequest;
+
+use super::connection;
+use super::money::credits;
+use crate::cli::ClaimArgs;
+use crate::failure::Result;
+use crate::output;
+
+pub(super) fn run(arguments: &ClaimArgs) -> Result {
+    let request = ClaimRequest { request_id: Some(connection::request_id()?), amount_microcredits: arguments.amount };
+    let claimed = connection::ask(&arguments.remote, async |client| Ok(client.claim(&request).await?))?;
+    if arguments.remote.json {
+        return output::json(&claimed);
+    }
+    let (moved, balance) = (credits(claimed.claimed_microcredits), credits(claimed.balance_microcredits));
+    output::line(&format!("claimed {moved}; the balance is {balance}"))
+}
