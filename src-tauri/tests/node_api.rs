@@ -83,13 +83,17 @@ impl Running {
 
 fn refused(error: ClientError) -> ErrorCode {
     match error {
-        ClientError::Refused { error, .. } => error.code,
+        ClientError::Api(error) => error.code,
         other => panic!("{other}"),
     }
 }
 
 /// Asks until what is wanted is there.
-async fn until<T, F: Future<Output = Result<T, ClientError>>>(what: &str, ask: impl Fn() -> F, there: impl Fn(&T) -> bool) -> T {
+async fn until<T, F: Future<Output = Result<T, ClientError>>>(
+    what: &str,
+    ask: impl Fn() -> F,
+    there: impl Fn(&T) -> bool,
+) -> T {
     let start = Instant::now();
     loop {
         let answer = ask().await.unwrap();
@@ -186,7 +190,8 @@ async fn the_money_adds_up(client: &Client, job: &Job) {
 }
 
 async fn the_owner_decides(client: &Client) {
-    let settings = client.patch_settings(&json!({"policy": {"max_steps": 3}, "node": {"name": "a rig"}})).await.unwrap();
+    let settings =
+        client.patch_settings(&json!({"policy": {"max_steps": 3}, "node": {"name": "a rig"}})).await.unwrap();
     assert_eq!(client.settings().await.unwrap(), settings);
     let refusal = client.patch_settings(&json!({"policy": {"max_steps": 0}})).await.unwrap_err();
     assert_eq!(refused(refusal), ErrorCode::InvalidSettings);

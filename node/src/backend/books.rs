@@ -39,8 +39,11 @@ impl Books {
         let mut fresh = Vec::new();
         for _ in 0..MAX_PAGES {
             let after = self.with(|receipts| receipts.last().map_or(0, |last| last.sequence));
-            let answer = node.ask(Request::Receipts(ReceiptsQuery { after })).await.map_err(|error| errors::request(&error))?;
-            let Response::Receipts(list) = answer else { return Err(errors::no_validator("its answer is no list of receipts")) };
+            let answer =
+                node.ask(Request::Receipts(ReceiptsQuery { after })).await.map_err(|error| errors::request(&error))?;
+            let Response::Receipts(list) = answer else {
+                return Err(errors::no_validator("its answer is no list of receipts"));
+            };
             let mut page = Vec::with_capacity(list.receipts.len());
             let mut last = after;
             for bytes in &list.receipts {
@@ -141,21 +144,36 @@ pub(super) fn shown(receipt: &Receipt, account: &AccountId) -> Option<Shown> {
 /// What went from pockets of one kind to pockets of another.
 fn moved(receipts: &[Receipt], wanted: impl Fn(&Pocket, &Pocket) -> bool) -> u64 {
     let movements = receipts.iter().flat_map(|receipt| &receipt.movements);
-    let amounts = movements.filter(|movement| wanted(&movement.from, &movement.to)).map(|movement| movement.amount_microcredits);
+    let amounts =
+        movements.filter(|movement| wanted(&movement.from, &movement.to)).map(|movement| movement.amount_microcredits);
     amounts.fold(0, u64::saturating_add)
 }
 
-/// What a miner was paid by these.
+/// What a miner was paid by these. A validator's own part of a settlement is no miner's reward.
 pub(super) fn rewards(receipts: &[Receipt], miner: &AccountId) -> u64 {
-    moved(receipts, |from, to| matches!(from, Pocket::Escrow(_)) && *to == Pocket::Claimable(*miner))
+    let settled = receipts.iter().filter(|receipt| matches!(receipt.entry, Entry::Settle(_)));
+    let each = settled.flat_map(|receipt| {
+        let paid = receipt.movements.iter().filter(|movement| matches!(movement.from, Pocket::Escrow(_)));
+        let mut paid: Vec<_> = paid.filter(|movement| matches!(movement.to, Pocket::Claimable(_))).collect();
+        // Entered last, after all miners.
+        if paid.last().is_some_and(|last| last.to == Pocket::Claimable(receipt.ledger.validator)) {
+            paid.pop();
+        }
+        paid.into_iter()
+            .filter(|movement| movement.to == Pocket::Claimable(*miner))
+            .map(|movement| movement.amount_microcredits)
+    });
+    each.fold(0, u64::saturating_add)
 }
 
 /// What a miner lost by these.
 pub(super) fn slashes(receipts: &[Receipt], miner: &AccountId) -> u64 {
-    let slashes = receipts.iter().filter(|receipt| matches!(&receipt.entry, Entry::Slash(slash) if slash.miner == *miner));
+    let slashes =
+        receipts.iter().filter(|receipt| matches!(&receipt.entry, Entry::Slash(slash) if slash.miner == *miner));
     let movements = slashes.flat_map(|receipt| &receipt.movements);
     // What is left of the lock goes back to the miner.
-    let lost = movements.filter(|movement| movement.from.account() == Some(miner) && movement.to.account() != Some(miner));
+    let lost =
+        movements.filter(|movement| movement.from.account() == Some(miner) && movement.to.account() != Some(miner));
     lost.map(|movement| movement.amount_microcredits).fold(0, u64::saturating_add)
 }
 

@@ -42,13 +42,20 @@ impl NodeBackend {
         let shown = file.display();
         match std::fs::metadata(file) {
             Err(error) => {
-                let next_step = "bring the file back from a backup before the node is stopped: what it earned belongs to the key";
+                let next_step =
+                    "bring the file back from a backup before the node is stopped: what it earned belongs to the key";
                 check(code, title, DoctorOutcome::Failed, format!("{shown} can't be looked at: {error}"), next_step)
             }
             #[cfg(unix)]
             Ok(metadata) if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 => {
                 let next_step = format!("run `chmod 600 {shown}`");
-                check(code, title, DoctorOutcome::Failed, format!("others of this computer may read {shown}"), &next_step)
+                check(
+                    code,
+                    title,
+                    DoctorOutcome::Failed,
+                    format!("others of this computer may read {shown}"),
+                    &next_step,
+                )
             }
             Ok(_) => check(code, title, DoctorOutcome::Ok, format!("{shown} is there, for its owner only"), ""),
         }
@@ -60,7 +67,13 @@ impl NodeBackend {
             Ok(_) => (DoctorOutcome::Ok, format!("{} can be written", folder.display())),
             Err(error) => (DoctorOutcome::Failed, format!("{} can't be written: {error}", folder.display())),
         };
-        check("folder", "the node's folder", outcome, found, "make room, and give the folder to the user that runs the node")
+        check(
+            "folder",
+            "the node's folder",
+            outcome,
+            found,
+            "make room, and give the folder to the user that runs the node",
+        )
     }
 
     fn model_check(&self) -> DoctorCheck {
@@ -70,11 +83,19 @@ impl NodeBackend {
             let next_step = "download one: infernet model list";
             return check(code, title, DoctorOutcome::Failed, "no model can be run here", next_step);
         }
-        let missing: Vec<String> =
-            models.iter().filter_map(|model| model.bounds().err().map(|error| format!("{}: {error}", model.id))).collect();
+        let missing: Vec<String> = models
+            .iter()
+            .filter_map(|model| model.bounds().err().map(|error| format!("{}: {error}", model.id)))
+            .collect();
         if missing.is_empty() {
             let names: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
-            return check(code, title, DoctorOutcome::Ok, format!("{} with bounds: {}", models.len(), names.join(", ")), "");
+            return check(
+                code,
+                title,
+                DoctorOutcome::Ok,
+                format!("{} with bounds: {}", models.len(), names.join(", ")),
+                "",
+            );
         }
         check(code, title, DoctorOutcome::Warning, missing.join("; "), "measure them: infernet calibrate")
     }
@@ -95,11 +116,18 @@ impl NodeBackend {
                     Ok(_) => "its answer fits no question of ours".to_owned(),
                     Err(error) => error.to_string(),
                 };
-                let next_step = "check the network connection, and that the validator runs; its invitation has its addresses";
+                let next_step =
+                    "check the network connection, and that the validator runs; its invitation has its addresses";
                 let found = format!("{key} can't be reached: {reason}");
                 return vec![
                     check(reach.0, reach.1, DoctorOutcome::Failed, found, next_step),
-                    check(clock.0, clock.1, DoctorOutcome::Skipped, "there was nobody to ask the time", "reach the validator first"),
+                    check(
+                        clock.0,
+                        clock.1,
+                        DoctorOutcome::Skipped,
+                        "there was nobody to ask the time",
+                        "reach the validator first",
+                    ),
                 ];
             }
         };
@@ -129,9 +157,13 @@ impl NodeBackend {
         let next_step = "look at the reason; where files of InferNet are missing, install it again";
         match state {
             WorkerState::Idle | WorkerState::Busy => check(code, title, DoctorOutcome::Ok, "it runs", ""),
-            WorkerState::Waiting { crashes, reason } => {
-                check(code, title, DoctorOutcome::Failed, format!("it crashed {crashes} times in a row: {reason}"), next_step)
-            }
+            WorkerState::Waiting { crashes, reason } => check(
+                code,
+                title,
+                DoctorOutcome::Failed,
+                format!("it crashed {crashes} times in a row: {reason}"),
+                next_step,
+            ),
             WorkerState::Stopped => match tokio::time::timeout(WORKER_START, supervisor.warm()).await {
                 Ok(Ok(())) => check(code, title, DoctorOutcome::Ok, "it starts", ""),
                 Ok(Err(error)) => check(code, title, DoctorOutcome::Failed, error.to_string(), next_step),

@@ -26,8 +26,11 @@ impl NodeBackend {
         let own = *self.inner.books.own();
         let mined = self.all_jobs(Some(JobPart::Mined)).await?;
         let mut earnings = self.totals(&account);
-        earnings.pending_microcredits =
-            mined.iter().filter(|job| !job.stage.is_final()).map(|job| job.fee_microcredits).fold(0, u64::saturating_add);
+        earnings.pending_microcredits = mined
+            .iter()
+            .filter(|job| !job.stage.is_final())
+            .map(|job| job.fee_microcredits)
+            .fold(0, u64::saturating_add);
         self.inner.books.with(|receipts| {
             earnings.buckets = buckets(receipts, &own, bucket, from, to);
             let mut models: BTreeMap<Digest, (Option<ModelId>, u64, u32)> = BTreeMap::new();
@@ -39,7 +42,12 @@ impl NodeBackend {
                     (entry.1, entry.2) = (entry.1.saturating_add(earned), entry.2 + 1);
                 }
             }
-            let each = |(model_digest, (model, earned_microcredits, jobs))| ModelEarnings { model_digest, model, earned_microcredits, jobs };
+            let each = |(model_digest, (model, earned_microcredits, jobs))| ModelEarnings {
+                model_digest,
+                model,
+                earned_microcredits,
+                jobs,
+            };
             earnings.models = models.into_iter().map(each).collect();
             earnings.models.sort_by_key(|model| std::cmp::Reverse(model.earned_microcredits));
         });
@@ -49,9 +57,10 @@ impl NodeBackend {
     /// Earnings without the lists.
     pub(super) fn totals(&self, account: &Account) -> Earnings {
         let own = self.inner.books.own();
-        let spent = self.inner.books.with(|receipts| {
-            books::deposits(receipts, own).saturating_sub(books::refunds(receipts, own))
-        });
+        let spent = self
+            .inner
+            .books
+            .with(|receipts| books::deposits(receipts, own).saturating_sub(books::refunds(receipts, own)));
         Earnings {
             balance_microcredits: account.balance,
             claimable_microcredits: account.claimable,

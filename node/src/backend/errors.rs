@@ -26,9 +26,11 @@ pub(super) fn no_validator(reason: &str) -> ApiError {
 pub(super) fn money(error: &MoneyError) -> ApiError {
     match error {
         MoneyError::Request(error) => request(error),
-        MoneyError::Answer(_) => {
-            ApiError::new(ErrorCode::NoValidator, error.to_string(), "bring this node and its validator to the same version")
-        }
+        MoneyError::Answer(_) => ApiError::new(
+            ErrorCode::NoValidator,
+            error.to_string(),
+            "bring this node and its validator to the same version",
+        ),
     }
 }
 
@@ -39,9 +41,7 @@ pub(super) fn refused(code: &str, message: &str) -> ApiError {
         "ledger.nothing_to_claim" => (ErrorCode::NothingToClaim, "earn something first"),
         "ledger.nothing_to_withdraw" => (ErrorCode::CoolDown, "wait until it is due: infernet stake shows when"),
         "job.unknown" => (ErrorCode::JobNotFound, "look at the list of jobs for its id"),
-        "model.unknown" | "model.bounds" => {
-            (ErrorCode::ModelNotFound, "ask for a model that the validator can judge")
-        }
+        "model.unknown" | "model.bounds" => (ErrorCode::ModelNotFound, "ask for a model that the validator can judge"),
         "validator.full" => (ErrorCode::Busy, "wait until some jobs are done and send it again"),
         "validator.disk" => (ErrorCode::Busy, "send it again later"),
         code if code.starts_with("job.") => (ErrorCode::InvalidRequest, "change the order and send it again"),

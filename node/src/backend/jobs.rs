@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use infernet_api::types::job::{ClipInfo, Job, JobFilter, JobList, JobMiner, JobPart, JobSize, JobStage, NewJob, Quote};
+use infernet_api::types::job::{
+    ClipInfo, Job, JobFilter, JobList, JobMiner, JobPart, JobSize, JobStage, NewJob, Quote,
+};
 use infernet_api::types::verdict::Quality;
 use infernet_api::{ApiError, Digest, ErrorCode, JobId};
 use infernet_engine::store::{Cancel, file_sha256};
@@ -94,7 +96,8 @@ impl NodeBackend {
             requester.orders().into_values().find(|order| order.request_id.as_ref() == Some(&id))
         });
         if let Some(order) = known {
-            let (Ok(job), Ok(opening)) = (JobSpec::from_bytes(&order.spec), PromptOpening::from_bytes(&order.opening)) else {
+            let (Ok(job), Ok(opening)) = (JobSpec::from_bytes(&order.spec), PromptOpening::from_bytes(&order.opening))
+            else {
                 return Err(ApiError::internal("the order can't be read"));
             };
             if order.model != new.model.to_string() || !is_same(&new, &job, &opening) {
@@ -159,7 +162,9 @@ impl NodeBackend {
         };
         match self.clip_info(id, &path).await {
             Some(info) => Ok(StoredFile { path, sha256: info.sha256 }),
-            None => none(format!("the clip of job {id} is no longer in the node's folder"), "bring it back from a backup"),
+            None => {
+                none(format!("the clip of job {id} is no longer in the node's folder"), "bring it back from a backup")
+            }
         }
     }
 
@@ -271,7 +276,9 @@ pub(super) fn fill(job: &mut Job, receipts: &[Receipt]) {
     if paid > 0 {
         job.fee_microcredits = paid;
     }
-    if let Some(Entry::OpenJob(order)) = receipts.iter().map(|receipt| &receipt.entry).find(|entry| matches!(entry, Entry::OpenJob(_))) {
+    if let Some(Entry::OpenJob(order)) =
+        receipts.iter().map(|receipt| &receipt.entry).find(|entry| matches!(entry, Entry::OpenJob(_)))
+    {
         job.refunded_microcredits = books::refunds(receipts, &order.requester);
     }
     job.quality = books::quality_ppm(receipts).map(|score| Quality { score_ppm: Some(score), ..Quality::default() });
@@ -279,4 +286,3 @@ pub(super) fn fill(job: &mut Job, receipts: &[Receipt]) {
         job.updated_unix_ms = job.updated_unix_ms.max(newest.time_ms);
     }
 }
-

@@ -29,7 +29,9 @@ impl NodeBackend {
             None if mined.delivered => JobStage::Auditing,
             None if here => match snapshot.stage {
                 None => JobStage::Assigned,
-                Some(_) if receipts.iter().any(|receipt| matches!(receipt.entry, Entry::Committed(_))) => JobStage::Committed,
+                Some(_) if receipts.iter().any(|receipt| matches!(receipt.entry, Entry::Committed(_))) => {
+                    JobStage::Committed
+                }
                 Some(_) => JobStage::Running,
             },
             None => JobStage::Assigned,

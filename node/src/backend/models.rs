@@ -31,7 +31,11 @@ impl NodeBackend {
     pub(super) async fn change_model_now(&self, id: ModelId, action: ModelAction) -> Result<Model, ApiError> {
         if !self.model_list().await?.models.iter().any(|model| model.id == id) {
             let message = format!("there is no model `{id}`");
-            return Err(ApiError::new(ErrorCode::ModelNotFound, message, "choose one of the list: infernet model list"));
+            return Err(ApiError::new(
+                ErrorCode::ModelNotFound,
+                message,
+                "choose one of the list: infernet model list",
+            ));
         }
         let (word, command) = match action {
             ModelAction::Download => ("download models", "download"),
@@ -79,7 +83,10 @@ fn shown(info: &ModelInfo, models: &LocalModels) -> Option<Model> {
         description: entry.map(|entry| entry.summary.clone()).unwrap_or_default(),
         license: entry.map(|entry| entry.licence.name.clone()).unwrap_or_default(),
         digest: local.map(|local| convert::digest(&local.digest)),
-        size_bytes: entry.and_then(CatalogueEntry::download_size).filter(|size| *size > 0).unwrap_or(info.bytes_on_disk),
+        size_bytes: entry
+            .and_then(CatalogueEntry::download_size)
+            .filter(|size| *size > 0)
+            .unwrap_or(info.bytes_on_disk),
         memory_needed_bytes: local.and_then(peak).or(needed),
         devices_needed: None,
         defaults,

@@ -20,7 +20,8 @@ impl NodeBackend {
     }
 
     fn shown(&self, receipt: &Receipt) -> Result<Shown, ApiError> {
-        books::shown(receipt, self.inner.books.own()).ok_or_else(|| ApiError::internal("the receipt is the ledger's first entry"))
+        books::shown(receipt, self.inner.books.own())
+            .ok_or_else(|| ApiError::internal("the receipt is the ledger's first entry"))
     }
 
     pub(super) async fn claim_now(&self, request: ClaimRequest) -> Result<Claimed, ApiError> {
@@ -33,7 +34,9 @@ impl NodeBackend {
             return Err(ApiError::new(ErrorCode::NothingToClaim, "nothing can be claimed", "earn something first"));
         }
         if let Some(asked) = request.amount_microcredits.filter(|asked| *asked != claimable) {
-            let message = format!("{asked} micro-credits are asked for, {claimable} can be claimed; the ledger moves all at once");
+            let message = format!(
+                "{asked} micro-credits are asked for, {claimable} can be claimed; the ledger moves all at once"
+            );
             let next_step = "leave the amount out to claim everything";
             return Err(ApiError::new(ErrorCode::LedgerRefused, message, next_step).at("amount_microcredits"));
         }
@@ -73,7 +76,8 @@ impl NodeBackend {
                 let due = account.stake.unstaking.iter().filter(|part| part.free_at_ms <= now);
                 let due: u64 = due.map(|part| part.amount).fold(0, u64::saturating_add);
                 if let Some(asked) = request.amount_microcredits.filter(|asked| *asked != due) {
-                    let message = format!("{asked} micro-credits are asked for, {due} are due; the ledger moves all that is due");
+                    let message =
+                        format!("{asked} micro-credits are asked for, {due} are due; the ledger moves all that is due");
                     let next_step = "leave the amount out to withdraw what is due";
                     return Err(ApiError::new(ErrorCode::CoolDown, message, next_step).at("amount_microcredits"));
                 }
@@ -108,7 +112,10 @@ impl NodeBackend {
         match refund.state {
             RefundState::Done => return Ok(refund),
             RefundState::NotYet => {
-                let message = format!("job {id} may still end well; its deposit can be asked for at {} ms since 1970 UTC", refund.time_unix_ms);
+                let message = format!(
+                    "job {id} may still end well; its deposit can be asked for at {} ms since 1970 UTC",
+                    refund.time_unix_ms
+                );
                 let next_step = "wait until then, or give the job up: infernet jobs cancel";
                 return Err(ApiError::new(ErrorCode::WrongStage, message, next_step).at("job"));
             }
@@ -176,7 +183,10 @@ pub(super) fn stake_of(account: &Account) -> StakeInfo {
         amount_microcredits: lock.amount,
         until_unix_ms: lock.free_at_ms,
     };
-    let part = |part: &infernet_ledger::Unstaking| Unstaking { amount_microcredits: part.amount, free_at_unix_ms: part.free_at_ms };
+    let part = |part: &infernet_ledger::Unstaking| Unstaking {
+        amount_microcredits: part.amount,
+        free_at_unix_ms: part.free_at_ms,
+    };
     StakeInfo {
         balance_microcredits: account.balance,
         free_microcredits: stake.free,

@@ -65,7 +65,8 @@ impl Once {
 
     /// Keeps an answer. Money has moved by now: where the disk is full, the answer is given all the same.
     pub(super) fn keep<R: Serialize, T: Serialize>(&self, id: Option<RequestId>, request: &R, answer: &T) {
-        let (Some(id), Ok(request), Ok(answer)) = (id, serde_json::to_value(request), serde_json::to_value(answer)) else {
+        let (Some(id), Ok(request), Ok(answer)) = (id, serde_json::to_value(request), serde_json::to_value(answer))
+        else {
             return;
         };
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,9 +74,9 @@ impl Once {
         while answered.len() > KEPT {
             answered.pop_front();
         }
-        let written = serde_json::to_vec(&*answered).map_err(|error| error.to_string()).and_then(|bytes| {
-            write_atomically(&self.file, &bytes).map_err(|error| error.to_string())
-        });
+        let written = serde_json::to_vec(&*answered)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| write_atomically(&self.file, &bytes).map_err(|error| error.to_string()));
         if let Err(error) = written {
             tracing::warn!("{} can't be kept: {error}", self.file.display());
         }
@@ -84,7 +85,8 @@ impl Once {
 
 pub(super) fn reused() -> ApiError {
     let next_step = "choose a new random id for a new request";
-    ApiError::new(ErrorCode::RequestIdReused, "this request_id was used for another request", next_step).at("request_id")
+    ApiError::new(ErrorCode::RequestIdReused, "this request_id was used for another request", next_step)
+        .at("request_id")
 }
 
 #[cfg(test)]

@@ -81,7 +81,9 @@ impl NodeBackend {
             let record = desk.jobs.get(&wire)?;
             let attempt = (1..=record.attempt).rev().find(|attempt| desk.store.verdict(&wire, *attempt).exists());
             let receipt = desk.journal.job_history(&infernet_ledger::JobId(id.0)).ok().and_then(|mut all| all.pop());
-            Some(attempt.map(|attempt| (desk.store.bundle(&wire, attempt), desk.store.verdict(&wire, attempt), receipt)))
+            Some(
+                attempt.map(|attempt| (desk.store.bundle(&wire, attempt), desk.store.verdict(&wire, attempt), receipt)),
+            )
         });
         match found.await.flatten() {
             None => Err(errors::no_job(id)),

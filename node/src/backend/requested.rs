@@ -24,7 +24,8 @@ impl NodeBackend {
     pub(super) async fn complete_requested(&self, job: &mut Job) {
         let Some(requester) = &self.node().roles().requester else { return };
         let Some(order) = requester.orders().remove(&convert::wire_job(job.id)) else { return };
-        let decided = Receipt::from_bytes(&order.state.receipt).map_or(order.state.updated_ms, |receipt| receipt.time_ms);
+        let decided =
+            Receipt::from_bytes(&order.state.receipt).map_or(order.state.updated_ms, |receipt| receipt.time_ms);
         if let (Ok(spec), Ok(verdict)) =
             (JobSpec::from_bytes(&order.spec), Signed::<Verdict>::from_bytes(&order.state.verdict))
             && verdict.verify()
@@ -68,14 +69,17 @@ fn ordered(order: &Order) -> Option<Job> {
     // The validator tells millionths, of which a run's steps are 50,000 to 850,000.
     let run = state.progress_ppm.saturating_sub(50_000).min(800_000);
     job.progress.step = ((u64::from(run) * u64::from(spec.steps) + 400_000) / 800_000) as u32;
-    job.stage_deadline_unix_ms = (state.stage_deadline_ms > 0 && !job.stage.is_final()).then_some(state.stage_deadline_ms);
+    job.stage_deadline_unix_ms =
+        (state.stage_deadline_ms > 0 && !job.stage.is_final()).then_some(state.stage_deadline_ms);
     if let Some((code, message)) = &state.refused {
         job.stage = JobStage::Refunded;
         job.problem = Some(problem(code, message, "change the order and send it again; nothing was paid"));
     } else if !state.posted {
-        job.problem = Some(problem("not_posted", "the validator has not confirmed the order yet", "nothing: it is sent again"));
+        job.problem =
+            Some(problem("not_posted", "the validator has not confirmed the order yet", "nothing: it is sent again"));
     } else if !state.message.is_empty() {
-        let next_step = if job.stage == JobStage::Refunded { "order it again" } else { "nothing: it goes on by itself" };
+        let next_step =
+            if job.stage == JobStage::Refunded { "order it again" } else { "nothing: it goes on by itself" };
         job.problem = Some(problem("job_notice", &state.message, next_step));
     }
     Some(job)

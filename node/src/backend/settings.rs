@@ -17,7 +17,9 @@ pub const SETTINGS_FILE: &str = "settings.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file can't be read or written.
-    #[error("the settings in {file} can't be used: {reason}; correct the file, or delete it to begin with the defaults")]
+    #[error(
+        "the settings in {file} can't be used: {reason}; correct the file, or delete it to begin with the defaults"
+    )]
     File {
         /// Which.
         file: String,
@@ -25,7 +27,9 @@ pub enum SettingsError {
         reason: String,
     },
     /// A newer program wrote it.
-    #[error("the settings in {file} have layout {found}, this program knows {SETTINGS_VERSION}; bring the node up to date")]
+    #[error(
+        "the settings in {file} have layout {found}, this program knows {SETTINGS_VERSION}; bring the node up to date"
+    )]
     Newer {
         /// Which.
         file: String,
@@ -94,7 +98,8 @@ fn failed(file: &Path, reason: &dyn std::fmt::Display) -> SettingsError {
 
 fn read(file: &Path, text: &str) -> Result<Settings, SettingsError> {
     let table: toml::Table = toml::from_str(text).map_err(|error| failed(file, &error))?;
-    let version = table.get("version").and_then(toml::Value::as_integer).and_then(|version| u64::try_from(version).ok());
+    let version =
+        table.get("version").and_then(toml::Value::as_integer).and_then(|version| u64::try_from(version).ok());
     if let Some(found) = version.filter(|found| *found > u64::from(SETTINGS_VERSION)) {
         return Err(SettingsError::Newer { file: file.display().to_string(), found });
     }

@@ -103,7 +103,8 @@ impl NodeBackend {
                 let problem = Problem {
                     code: "worker_crashed".to_owned(),
                     message: reason,
-                    next_step: "nothing: it is started again by itself; where it keeps crashing, run infernet doctor".to_owned(),
+                    next_step: "nothing: it is started again by itself; where it keeps crashing, run infernet doctor"
+                        .to_owned(),
                 };
                 (ShownWorker::BackingOff, Some(problem))
             }

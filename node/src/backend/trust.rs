@@ -19,7 +19,8 @@ impl NodeBackend {
                 let look = validator.look(|desk| {
                     let ledger = desk.journal.ledger();
                     let known = ledger.accounts().filter(|(_, account)| is_miner(account));
-                    let accounts: Vec<(AccountId, Standing)> = known.map(|(id, account)| (*id, account.standing)).collect();
+                    let accounts: Vec<(AccountId, Standing)> =
+                        known.map(|(id, account)| (*id, account.standing)).collect();
                     (*ledger.parameters(), accounts)
                 });
                 look.await

@@ -23,7 +23,8 @@ const HEARD_MS: u64 = 30_000;
 impl NodeBackend {
     pub(super) async fn validated(&self) -> Result<Vec<Job>, ApiError> {
         let Some(validator) = &self.node().roles().validator else { return Ok(Vec::new()) };
-        let records = validator.look(|desk| desk.jobs.iter().map(|(id, record)| (*id, record.clone())).collect::<Vec<_>>());
+        let records =
+            validator.look(|desk| desk.jobs.iter().map(|(id, record)| (*id, record.clone())).collect::<Vec<_>>());
         let records = records.await.ok_or_else(|| errors::no_validator("it is stopping"))?;
         Ok(records.iter().filter_map(|(_, record)| self.validated_as(record)).collect())
     }
@@ -87,7 +88,10 @@ impl NodeBackend {
         let branches = if job.is_guided() { 2.0 } else { 1.0 };
         let looked = validator.look(move |desk| {
             let now = now_ms();
-            let heard = desk.miners.values().filter(|miner| now.saturating_sub(miner.seen_ms) < HEARD_MS && miner.offer.accepting);
+            let heard = desk
+                .miners
+                .values()
+                .filter(|miner| now.saturating_sub(miner.seen_ms) < HEARD_MS && miner.offer.accepting);
             let fitting = heard.filter_map(|miner| {
                 miner.offer.models.iter().find(|offered| {
                     offered.digest == model
@@ -105,4 +109,3 @@ impl NodeBackend {
         Some(looked.await.unwrap_or_default())
     }
 }
-

@@ -123,7 +123,8 @@ impl NodeBackend {
         let mut mining = self.mining_status();
         let mut looks = 0_u32;
         loop {
-            let now: BTreeSet<NodeId> = self.node().swarm().peers().await.iter().map(|peer| convert::node_id(&peer.key)).collect();
+            let now: BTreeSet<NodeId> =
+                self.node().swarm().peers().await.iter().map(|peer| convert::node_id(&peer.key)).collect();
             let validator = convert::node_id(&self.node().roles().validator_key);
             self.inner.validator_connected.store(now.contains(&validator), Ordering::Relaxed);
             let peers_connected = convert::count(now.len() as u64);
