@@ -23,6 +23,8 @@ use crate::worker::{Supervisor, WorkerConfig};
 
 /// Patience with the validator.
 const ASK: Duration = Duration::from_secs(15);
+/// How often a request that moves money is sent again when its answer is lost.
+const MONEY_REPEATS: usize = 2;
 /// How often an account is looked at until it has what it should stake.
 const STAKE_POLL: Duration = Duration::from_secs(2);
 
@@ -155,6 +157,13 @@ impl Node {
         let ledger = LedgerId { network: infernet_ledger::Digest(network.0), validator: AccountId(config.validator.0) };
         let node = Self { identity: Arc::new(identity), courier, roles, supervisor, ledger };
         tokio::spawn(listen(events, node.roles.clone()));
+        if let Some(validator) =
+            node.roles.validator.clone().filter(|_| bits.has(RoleBits::MINER) || bits.has(RoleBits::REQUESTER))
+        {
+            // A validator never connects to itself, and its other roles have an account like everyone's.
+            let own = node.public_key();
+            tokio::spawn(async move { validator.seen(own).await });
+        }
         if config.stake_microcredits > 0 {
             tokio::spawn(node.clone().stake_up_to(config.stake_microcredits));
         }
@@ -181,13 +190,22 @@ impl Node {
         &self.supervisor
     }
 
+    /// Its ledger.
+    pub fn ledger(&self) -> &LedgerId {
+        &self.ledger
+    }
+
+    /// Asks the validator.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Response, RequestError> {
+        self.courier.request(&self.roles.validator_key, request, ASK).await
+    }
+
     /// The account of this node, or another's, as the validator has it.
     ///
     /// # Errors
     /// The validator can't be reached.
     pub async fn account(&self, key: &PublicKey) -> Result<Account, MoneyError> {
-        let request = Request::Account(AccountQuery { key: *key });
-        match self.courier.request(&self.roles.validator_key, request, ASK).await? {
+        match self.ask(Request::Account(AccountQuery { key: *key })).await? {
             Response::Account(account) => {
                 Account::from_bytes(&account.state).map_err(|error| MoneyError::Answer(error.to_string()))
             }
@@ -203,7 +221,18 @@ impl Node {
         let nonce = self.account(&self.public_key()).await?.next_nonce;
         let signed = AccountRequest::sign(&self.ledger, nonce, action, &self.identity.signing_key());
         let request = Request::LedgerRequest(LedgerRequest { request: signed.to_bytes().into() });
-        match self.courier.request(&self.roles.validator_key, request, ASK).await? {
+        let mut answer = self.ask(request.clone()).await;
+        for _ in 0..MONEY_REPEATS {
+            // It may have arrived. The same bytes again are entered once, and answered with the same receipt.
+            if !matches!(
+                answer,
+                Err(RequestError::Timeout { .. } | RequestError::Closed { .. } | RequestError::Remote(_))
+            ) {
+                break;
+            }
+            answer = self.ask(request.clone()).await;
+        }
+        match answer? {
             Response::LedgerAnswer(answer) => {
                 let receipt =
                     Receipt::from_bytes(&answer.receipt).map_err(|error| MoneyError::Answer(error.to_string()))?;

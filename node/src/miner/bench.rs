@@ -11,7 +11,7 @@ use infernet_network::wire::{Ack, JobFailed, JobId, MinerOffer, OfferJob, Offere
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::job::{self, Accepted, Outcome};
+use super::job::{self, Accepted, MinedJob, Outcome};
 use super::policy::Policy;
 use super::speed::Speeds;
 use crate::clock::now_ms;
@@ -121,6 +121,11 @@ impl Miner {
     /// What it is doing, and changes of it.
     pub fn snapshot(&self) -> watch::Receiver<MinerSnapshot> {
         self.inner.snapshot.subscribe()
+    }
+
+    /// Its jobs, those that were dropped left out. Reads the disk.
+    pub fn jobs(&self) -> Vec<MinedJob> {
+        job::all(&self.inner.config.folder)
     }
 
     /// Replaces the reasons not to take jobs; none: it takes jobs.

@@ -22,6 +22,7 @@ use crate::validator::encode_reveal;
 use crate::worker::{Command, Failure, Report, RunCommand, WorkerError};
 
 const RECORD: &str = "job.cbor";
+const DELIVERED: &str = "delivered.cbor";
 const EVIDENCE: &str = "evidence.bin";
 const COMMITMENT: &str = "commitment.bin";
 /// First and longest wait before something is sent again.
@@ -100,7 +101,7 @@ impl Accepted {
     pub(super) fn forget(&self, root: &Path, delivered: bool) {
         let folder = self.folder(root);
         let result = if delivered {
-            std::fs::rename(folder.join(RECORD), folder.join("delivered.cbor"))
+            std::fs::rename(folder.join(RECORD), folder.join(DELIVERED))
         } else {
             std::fs::remove_dir_all(&folder)
         };
@@ -108,6 +109,47 @@ impl Accepted {
             tracing::warn!("{} can't be put away: {error}", folder.display());
         }
     }
+}
+
+/// A job of this miner's folder.
+#[derive(Clone, Debug)]
+pub struct MinedJob {
+    /// The job.
+    pub job: JobSpec,
+    /// Which attempt at it.
+    pub attempt: u32,
+    /// Whether reveal and clip are at the validator.
+    pub delivered: bool,
+    /// When it was accepted, milliseconds since 1970 UTC; 0 where the disk does not tell.
+    pub accepted_ms: u64,
+    /// When its record last changed, milliseconds since 1970 UTC.
+    pub updated_ms: u64,
+}
+
+/// All jobs of a folder that were not dropped. Reads the disk.
+pub(super) fn all(root: &Path) -> Vec<MinedJob> {
+    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
+    let time_ms = |time: std::io::Result<std::time::SystemTime>| {
+        let since = time.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    };
+    let read = |folder: PathBuf| {
+        let (path, delivered) = match folder.join(DELIVERED) {
+            path if path.exists() => (path, true),
+            _ => (folder.join(RECORD), false),
+        };
+        let bytes = std::fs::read(&path).ok()?;
+        let stored: Stored = ciborium::from_reader(bytes.as_slice()).ok()?;
+        Some(MinedJob {
+            job: JobSpec::from_bytes(&stored.job).ok()?,
+            attempt: stored.attempt,
+            delivered,
+            // The record is written when it is accepted, and only renamed after; the folder changes with every file in it.
+            accepted_ms: time_ms(std::fs::metadata(&path).and_then(|metadata| metadata.modified())),
+            updated_ms: time_ms(std::fs::metadata(&folder).and_then(|metadata| metadata.modified())),
+        })
+    };
+    entries.flatten().filter_map(|entry| read(entry.path())).collect()
 }
 
 /// Jobs that a crash left.

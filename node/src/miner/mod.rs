@@ -13,4 +13,5 @@ pub mod policy;
 mod speed;
 
 pub use bench::{Miner, MinerConfig, MinerSnapshot};
+pub use job::MinedJob;
 pub use policy::Policy;

@@ -91,6 +91,9 @@ pub struct OrderState {
     pub clip: Option<PathBuf>,
     /// Why it could not be posted, for good.
     pub refused: Option<(String, String)>,
+    /// When its present stage must be over; 0 where the validator has not said.
+    #[serde(default)]
+    pub stage_deadline_ms: u64,
 }
 
 impl OrderState {
@@ -229,6 +232,7 @@ impl Requester {
             message: String::new(),
             clip: None,
             refused: None,
+            stage_deadline_ms: 0,
         };
         let order = Order {
             spec: job.to_bytes(),
@@ -277,6 +281,19 @@ impl Requester {
             }
             Err(error) => Err(OrderError::Unreachable(error.to_string())),
         }
+    }
+
+    /// The job that an order would make; nothing is sent.
+    ///
+    /// # Errors
+    /// The order can't be.
+    pub fn plan(&self, new: &NewJob) -> Result<JobSpec, OrderError> {
+        self.job(new).map(|(job, _)| job)
+    }
+
+    /// Deadline where the order names none, in seconds.
+    pub fn usual_deadline_secs(&self) -> u64 {
+        DEADLINE_SECS
     }
 
     /// The job that an order asks for, with the model's values for what it leaves open.
@@ -477,6 +494,7 @@ fn apply(order: &mut Order, state: &infernet_network::wire::JobState) {
     let known = &mut order.state;
     known.stage = state.stage;
     known.attempt = state.attempt;
+    known.stage_deadline_ms = state.deadline_unix_ms;
     known.progress_ppm = state.progress_ppm;
     known.message.clone_from(&state.message);
     if let Some(verdict) = &state.verdict {

@@ -262,7 +262,7 @@ impl Desk {
     }
 
     /// The newest verdict on a job; empty where there is none.
-    pub(super) fn verdict_bytes(&self, id: &JobId) -> Vec<u8> {
+    pub(crate) fn verdict_bytes(&self, id: &JobId) -> Vec<u8> {
         let Some(record) = self.jobs.get(id) else { return Vec::new() };
         let attempts = (1..=record.attempt).rev();
         attempts.map(|attempt| std::fs::read(self.store.verdict(id, attempt))).find_map(Result::ok).unwrap_or_default()

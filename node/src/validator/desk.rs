@@ -94,9 +94,9 @@ pub(super) enum Message {
 }
 
 /// A miner as it was last heard of.
-pub(super) struct Miner {
-    pub(super) offer: MinerOffer,
-    pub(super) seen_ms: u64,
+pub(crate) struct Miner {
+    pub(crate) offer: MinerOffer,
+    pub(crate) seen_ms: u64,
 }
 
 /// The desk's own.
@@ -104,10 +104,10 @@ pub struct Desk {
     pub(super) key: SigningKey,
     pub(super) public: PublicKey,
     pub(super) config: ValidatorConfig,
-    pub(super) journal: Journal,
-    pub(super) store: JobStore,
-    pub(super) jobs: BTreeMap<JobId, JobRecord>,
-    pub(super) miners: HashMap<PublicKey, Miner>,
+    pub(crate) journal: Journal,
+    pub(crate) store: JobStore,
+    pub(crate) jobs: BTreeMap<JobId, JobRecord>,
+    pub(crate) miners: HashMap<PublicKey, Miner>,
     busy: HashMap<PublicKey, JobId>,
     pub(super) models: Arc<LocalModels>,
     courier: Courier,

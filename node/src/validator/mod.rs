@@ -22,4 +22,4 @@ pub mod record;
 pub mod store;
 
 pub(crate) use audit::encode_reveal;
-pub use desk::{Validator, ValidatorConfig, ValidatorError};
+pub use desk::{Desk, Validator, ValidatorConfig, ValidatorError};

@@ -199,6 +199,19 @@ impl Supervisor {
         }
     }
 
+    /// Starts the worker where it does not run, to see whether it does.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub async fn warm(&self) -> Result<(), WorkerError> {
+        let mut inner = self.inner.lock().await;
+        if inner.running.is_none() {
+            inner.running = Some(self.start().await?);
+            self.state.send_replace(WorkerState::Idle);
+        }
+        Ok(())
+    }
+
     /// Stops the worker.
     pub async fn stop(&self) {
         let mut inner = self.inner.lock().await;

@@ -1,5 +1,6 @@
 //! Arguments of `node`, `demo`, `ledger` and `worker`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -41,9 +42,9 @@ pub(crate) struct NodeArgs {
     /// Relay for nodes behind NATs
     #[arg(long)]
     pub(crate) relay: bool,
-    /// Least price of a denoising step, in micro-credits
-    #[arg(long, default_value_t = 300)]
-    pub(crate) price: u64,
+    /// Least price of a denoising step, in micro-credits; kept in the settings [default: that of the settings, 300 at first]
+    #[arg(long)]
+    pub(crate) price: Option<u64>,
     /// Stake this much at the start, as far as the balance goes, in micro-credits
     #[arg(long, default_value_t = 2_000_000)]
     pub(crate) stake: u64,
@@ -53,12 +54,15 @@ pub(crate) struct NodeArgs {
     /// Threads of the worker [default: all]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Refuse prompts with one of these words
+    /// Refuse prompts with one of these words; kept in the settings
     #[arg(long, value_delimiter = ',')]
     pub(crate) blocked_words: Vec<String>,
     /// Cheat in this way, to show what audits catch (names: infernet attack-bench)
     #[arg(long, hide = true)]
     pub(crate) attack: Option<String>,
+    /// Where programs of this computer reach the node's API; port 0 takes a free one [default: the usual port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) api_listen: Option<SocketAddr>,
     /// Print one JSON object when the node is up, then nothing more
     #[arg(long)]
     pub(crate) json: bool,

@@ -150,7 +150,7 @@ fn start_all(arguments: &DemoArgs, attack: &Attack, scratch: &Path) -> Result<Ac
 
 fn start_node(folder: &Path, options: &[&str]) -> Result<NodeProcess> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["node", "--json", "--loopback", "--data"])
+        .args(["node", "--json", "--loopback", "--api-listen", "127.0.0.1:0", "--data"])
         .arg(folder)
         .args(options)
         .stdin(Stdio::null())

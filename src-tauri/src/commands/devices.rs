@@ -9,7 +9,7 @@ use crate::failure::Result;
 use crate::output;
 
 /// The hidden subcommand that a probing child runs.
-const PROBE_SUBCOMMAND: &str = "probe-devices";
+pub(super) const PROBE_SUBCOMMAND: &str = "probe-devices";
 
 pub(super) fn run(arguments: &JsonArgs) -> Result {
     let report = report();

@@ -1,16 +1,22 @@
 //! `infernet node`: a node without a desktop.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use infernet_api::TOKEN_FILE;
+use infernet_api::types::settings::Settings;
+use infernet_engine::devices::ProbeCommand;
 use infernet_network::identity::{Identity, Keeper};
 use infernet_network::proof::Digest;
 use infernet_network::swarm::{Multiaddr, SwarmConfig};
 use infernet_network::wire::{Invitation, Roles};
-use infernet_node::miner::Policy;
+use infernet_node::backend::{BackendConfig, NodeBackend, SettingsError, SettingsStore, policy_of};
+use infernet_node::http::{HttpConfig, HttpError, HttpServer, announce_url, load_or_create_token, serve};
 use infernet_node::node::{Node, NodeConfig};
 use infernet_node::worker::WorkerConfig;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::exchange::random;
@@ -18,6 +24,12 @@ use crate::cli::{NodeArgs, RoleArg};
 use crate::failure::{Failure, Result};
 use crate::{interrupt, output, paths};
 
+/// The node's key in its folder.
+const IDENTITY_FILE: &str = "identity.key";
+/// Least price of a step where the owner has not said one, in micro-credits.
+const PRICE: u64 = 300;
+/// How long requests that are under way may take when the node ends.
+const API_GRACE: Duration = Duration::from_secs(2);
 /// Where the network of a node is remembered.
 const NETWORK_FILE: &str = "network.uri";
 /// A worker that says nothing for this long hangs; a step of a large model on a CPU takes minutes.
@@ -35,6 +47,10 @@ struct Up {
     addresses: Vec<String>,
     /// For others to join.
     invitation: String,
+    /// URL of the API.
+    api: String,
+    /// The file with its token.
+    token_file: PathBuf,
 }
 
 pub(super) fn run(arguments: &NodeArgs) -> Result {
@@ -43,7 +59,7 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
         None => paths::data_dir()?.join("node"),
     };
     std::fs::create_dir_all(&data)?;
-    let (identity, new) = Keeper::PlainFile { path: data.join("identity.key") }
+    let (identity, new) = Keeper::PlainFile { path: data.join(IDENTITY_FILE) }
         .load_or_create()
         .map_err(|error| Failure::Failed(error.into()))?;
     if new && !arguments.json {
@@ -53,14 +69,30 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
     let interrupted = interrupt::flag();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let config = config(arguments, data.clone(), &network)?;
+        let settings = settings(arguments, &data)?;
+        let config = config(arguments, data.clone(), &network, &settings.get())?;
         let node =
             Node::start(identity, paths::model_store()?, &config).map_err(|error| Failure::Failed(error.into()))?;
+        let backend = NodeBackend::start(node.clone(), settings, told(arguments, &data, &network))
+            .map_err(|error| Failure::Failed(error.into()))?;
+        let (server, token_file) = match serve_api(arguments, &data, &backend) {
+            Ok(served) => served,
+            Err(failure) => {
+                node.stop().await;
+                return Err(failure);
+            }
+        };
         let addresses = addresses(&node).await;
         let invitation = Invitation { bootstrap: addresses.clone(), ..network };
         let uri = invitation.to_uri().map_err(|error| Failure::Failed(error.into()))?;
-        let up =
-            Up { node: node.public_key().to_string(), roles: roles(arguments).to_string(), addresses, invitation: uri };
+        let up = Up {
+            node: node.public_key().to_string(),
+            roles: roles(arguments).to_string(),
+            addresses,
+            invitation: uri,
+            api: server.url(),
+            token_file,
+        };
         if arguments.json {
             output::json(&up)?;
         } else {
@@ -69,13 +101,61 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
                 output::line(&format!("listening at {address}"))?;
             }
             output::line(&format!("others join with: infernet node --join {}", up.invitation))?;
+            output::line(&format!("its API is at {}, with the token in {}", up.api, up.token_file.display()))?;
         }
         while !interrupted.load(Ordering::SeqCst) {
             tokio::time::sleep(POLL).await;
         }
+        backend.stop();
+        server.shutdown(API_GRACE).await;
         node.stop().await;
         Ok(())
     })
+}
+
+/// The owner's settings, with what the command line says of them.
+fn settings(arguments: &NodeArgs, data: &Path) -> Result<SettingsStore> {
+    let failed = |error: SettingsError| Failure::Input(error.into());
+    let mut initial = Settings::default();
+    initial.policy.min_fee_per_step_microcredits = PRICE;
+    let settings = SettingsStore::open(data, initial).map_err(failed)?;
+    let mut policy = serde_json::Map::new();
+    if let Some(price) = arguments.price {
+        policy.insert("min_fee_per_step_microcredits".to_owned(), price.into());
+    }
+    if !arguments.blocked_words.is_empty() {
+        policy.insert("blocked_words".to_owned(), arguments.blocked_words.clone().into());
+    }
+    settings.patch(&serde_json::json!({ "policy": policy })).map_err(failed)?;
+    Ok(settings)
+}
+
+/// What the API's backend can't know of itself.
+fn told(arguments: &NodeArgs, data: &Path, network: &Invitation) -> BackendConfig {
+    BackendConfig {
+        data: data.to_owned(),
+        network_name: network.name.clone(),
+        roles: roles(arguments),
+        identity_file: Some(data.join(IDENTITY_FILE)),
+        worker_device: "CPU".to_owned(),
+        device_probe: ProbeCommand::this_executable([super::devices::PROBE_SUBCOMMAND]).ok(),
+    }
+}
+
+/// Serves the API to programs of this computer, and leaves its address and token where they look.
+fn serve_api(arguments: &NodeArgs, data: &Path, backend: &NodeBackend) -> Result<(HttpServer, PathBuf)> {
+    let failed = |error: HttpError| {
+        let next_step = error.next_step();
+        Failure::Failed(anyhow::Error::new(error).context(format!("the API can't be served; {next_step}")))
+    };
+    let token_file = data.join(TOKEN_FILE);
+    let mut config = HttpConfig::local(load_or_create_token(&token_file).map_err(failed)?);
+    if let Some(listen) = arguments.api_listen {
+        config.listen = listen;
+    }
+    let server = serve(config, Arc::new(backend.clone()), Registry::default()).map_err(failed)?;
+    announce_url(data, &server.url())?;
+    Ok((server, token_file))
 }
 
 fn roles(arguments: &NodeArgs) -> Roles {
@@ -131,7 +211,7 @@ fn remembered(path: &Path) -> Result<Option<Invitation>> {
     }
 }
 
-fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation) -> Result<NodeConfig> {
+fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation, settings: &Settings) -> Result<NodeConfig> {
     let parse = |addresses: &[String]| -> Result<Vec<Multiaddr>> {
         let one = |text: &String| {
             text.parse().map_err(|error| {
@@ -167,16 +247,13 @@ fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation) -> Result<N
             environment: Vec::new(),
             stall_timeout: STALL,
         },
-        policy: Policy {
-            price_microcredits_per_step: arguments.price,
-            blocked_words: arguments.blocked_words.clone(),
-            ..Policy::default()
-        },
+        policy: policy_of(&settings.policy),
         threads: arguments.threads.map(usize::from),
         stake_microcredits: if roles(arguments).has(Roles::MINER) { arguments.stake } else { 0 },
         attack: arguments.attack.clone(),
         clip_model: Some(assets.join("models").join("starter-clip")),
-        usual_price_per_step: arguments.price,
+        // A node that takes any fee still offers the usual one.
+        usual_price_per_step: settings.policy.min_fee_per_step_microcredits.max(PRICE),
     })
 }
 
