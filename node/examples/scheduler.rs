@@ -35,7 +35,7 @@ fn main() {
     println!("miners   jobs     microseconds/choice  jobs to cheats: first fifth, last fifth   busiest miner / mean");
     for miners in [100, 1_000, 10_000] {
         let mut random = Random(1);
-        let cheats = |miner: usize| miner % CHEATS_ONE_IN == 0;
+        let cheats = |miner: usize| miner.is_multiple_of(CHEATS_ONE_IN);
         let mut candidates: Vec<Candidate> = (0..miners)
             .map(|number: usize| {
                 let mut key = [0; 32];
