@@ -30,13 +30,12 @@ impl Books {
         &self.own
     }
 
-    /// Fetches what is new and gives it back.
+    /// Fetches what is new.
     ///
     /// # Errors
     /// The validator can't be reached, or what it sends is not signed by it.
-    pub(super) async fn refresh(&self, node: &Node) -> Result<Vec<Receipt>, ApiError> {
+    pub(super) async fn refresh(&self, node: &Node) -> Result<(), ApiError> {
         let _one = self.fetching.lock().await;
-        let mut fresh = Vec::new();
         for _ in 0..MAX_PAGES {
             let after = self.with(|receipts| receipts.last().map_or(0, |last| last.sequence));
             let answer =
@@ -56,13 +55,12 @@ impl Books {
                 page.push(receipt);
             }
             let end = page.is_empty() || !list.more;
-            fresh.extend_from_slice(&page);
             self.receipts.write().unwrap_or_else(PoisonError::into_inner).extend(page);
             if end {
                 break;
             }
         }
-        Ok(fresh)
+        Ok(())
     }
 
     /// Looks at all of them.

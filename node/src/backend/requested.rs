@@ -39,7 +39,8 @@ impl NodeBackend {
         if self.node().roles().validator.is_some() && (job.quality.is_none() || job.miners.is_empty()) {
             let mut seen = job.clone();
             self.complete_validated(&mut seen).await;
-            (job.quality, job.miners, job.fee_microcredits) = (seen.quality, seen.miners, seen.fee_microcredits);
+            (job.quality, job.miners) = (seen.quality, seen.miners);
+            (job.fee_microcredits, job.refunded_microcredits) = (seen.fee_microcredits, seen.refunded_microcredits);
         }
     }
 }

@@ -32,10 +32,9 @@ impl NodeBackend {
             // What was known last is told where the validator is silent.
             Err(error) => Some(self.last_account().ok_or(error)?),
         };
-        self.inner.books.refresh(self.node()).await.map(drop).or_else(|error| {
+        if let Err(error) = self.inner.books.refresh(self.node()).await {
             tracing::debug!("trust is told without the newest receipts: {error}");
-            Ok::<_, ApiError>(())
-        })?;
+        }
         let own = *self.inner.books.own();
         let mut miners: Vec<MinerTrust> =
             accounts.iter().map(|(id, standing)| shown(convert::account_node(id), standing, &parameters)).collect();

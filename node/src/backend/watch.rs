@@ -62,6 +62,11 @@ impl NodeBackend {
                     self.publish(EventKind::JobProgress { id: job.id, progress: job.progress });
                     continue;
                 }
+                if state.is_over()
+                    && let Err(error) = self.inner.books.refresh(self.node()).await
+                {
+                    tracing::debug!(job = %id, "its receipts come later: {error}");
+                }
                 let job = self.completed(job).await;
                 let judged = before.is_none_or(|before| before.verdict != state.verdict);
                 if let Some(verdict) = job.verdict.clone().filter(|_| judged) {
@@ -122,6 +127,7 @@ impl NodeBackend {
         let mut reachability = None;
         let mut mining = self.mining_status();
         let mut looks = 0_u32;
+        let mut seen = None;
         loop {
             let now: BTreeSet<NodeId> =
                 self.node().swarm().peers().await.iter().map(|peer| convert::node_id(&peer.key)).collect();
@@ -147,7 +153,7 @@ impl NodeBackend {
                 mining = status;
             }
             if looks.is_multiple_of(ACCOUNT_EVERY) {
-                self.watch_account().await;
+                self.watch_account(&mut seen).await;
             }
             looks = looks.wrapping_add(1);
             sleep(LOOK).await;
@@ -155,20 +161,21 @@ impl NodeBackend {
     }
 
     /// Publishes what changed in the account since it was last looked at.
-    async fn watch_account(&self) {
-        let first = self.inner.books.with(<[Receipt]>::is_empty) && self.last_account().is_none();
+    async fn watch_account(&self, seen: &mut Option<u64>) {
         let before = self.last_account().unwrap_or_default();
-        let (fresh, account) = match (self.inner.books.refresh(self.node()).await, self.account().await) {
-            (Ok(fresh), Ok(account)) => (fresh, account),
+        let account = match (self.inner.books.refresh(self.node()).await, self.account().await) {
+            (Ok(_), Ok(account)) => account,
             (Err(error), _) | (_, Err(error)) => {
                 tracing::debug!("the account can't be looked at: {error}");
                 return;
             }
         };
-        if first {
-            // What was before this run is no news.
-            return;
-        }
+        let newest = self.inner.books.with(|receipts| receipts.last().map_or(0, |last| last.sequence));
+        // What was before this run is no news. Others fetch receipts too, so what is new is told by number.
+        let Some(after) = seen.replace(newest) else { return };
+        let fresh: Vec<Receipt> = self.inner.books.with(|receipts| {
+            receipts.iter().skip(receipts.partition_point(|receipt| receipt.sequence <= after)).cloned().collect()
+        });
         for receipt in &fresh {
             self.publish_receipt(receipt);
         }
