@@ -77,7 +77,7 @@ impl EventStream {
         match &mut self.state {
             State::Waiting(until) => {
                 tokio::time::sleep_until(*until).await;
-                match self.connect().await {
+                match Self::connect(self.client.clone(), self.seen).await {
                     Ok(open) => {
                         self.state = State::Open(open);
                         Update::Connected
@@ -125,12 +125,13 @@ impl EventStream {
         Update::Disconnected(error)
     }
 
-    async fn connect(&self) -> Result<Open, ClientError> {
-        let mut request = self.client.stream("/v1/events", "text/event-stream");
-        if let Some(seen) = self.seen {
+    /// Without `self`, so that a task which waits for events can move between threads.
+    async fn connect(client: Client, seen: Option<EventId>) -> Result<Open, ClientError> {
+        let mut request = client.stream("/v1/events", "text/event-stream");
+        if let Some(seen) = seen {
             request = request.header("Last-Event-ID", seen.to_string());
         }
-        let response = self.client.open(request).await?;
+        let response = client.open(request).await?;
         let unfinished = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&unfinished);
         let bytes = response.bytes_stream().map(move |chunk| {
