@@ -220,7 +220,7 @@ async fn a_clip_from_order_to_claim() {
     // A stream of events stays on its thread.
     let listening = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(tokio::time::timeout(PATIENCE, heard(events))).unwrap()
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, heard(events)).await.unwrap() })
     });
     let job = settled(&client).await;
     the_job_is_told(&node, &client, &job).await;
