@@ -1,14 +1,14 @@
 //! One node that founds a network and does everything in it, driven through its API as programs do.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use infernet_api::client::{Client, ClientConfig, ClientError, ServerTrust};
-use infernet_api::types::event::EventKind;
+use infernet_api::client::{Client, ClientConfig, ClientError, EventStream, ServerTrust, Update};
 use infernet_api::types::job::{Job, JobFilter, JobPart, JobStage, NewJob};
 use infernet_api::types::money::{ClaimRequest, EarningsQuery, ReceiptFilter, ReceiptKind};
 use infernet_api::types::status::{MiningState, PauseReason, PauseRequest};
@@ -199,24 +199,28 @@ async fn the_owner_decides(client: &Client) {
     assert_eq!((paused.state, paused.pause_reasons.contains(&PauseReason::Manual)), (MiningState::Paused, true));
 }
 
+/// Names of all events until the settings change.
+async fn heard(mut events: EventStream) -> BTreeSet<&'static str> {
+    let mut names = BTreeSet::new();
+    while !names.contains("settings") {
+        if let Update::Event(event) = events.next().await {
+            names.insert(event.kind.name());
+        }
+    }
+    names
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clip_from_order_to_claim() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("node");
     let node = Running::start(&data);
     let client = node.client();
-    let mut events = client.events(None);
-    let listening = tokio::spawn(async move {
-        let mut names = std::collections::BTreeSet::new();
-        while !names.contains("settings") {
-            if let infernet_api::client::Update::Event(event) = events.next().await {
-                if let EventKind::Job { job } = &event.kind {
-                    assert!(job.attempt <= 1, "{job:?}");
-                }
-                names.insert(event.kind.name());
-            }
-        }
-        names
+    let events = client.events(None);
+    // A stream of events stays on its thread.
+    let listening = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, heard(events)).await.unwrap() })
     });
     let job = settled(&client).await;
     the_job_is_told(&node, &client, &job).await;
@@ -226,7 +230,7 @@ async fn a_clip_from_order_to_claim() {
     assert!(client.devices().await.unwrap().devices.iter().any(|device| device.id == "cpu"));
     assert!(client.models().await.unwrap().models.iter().any(|model| model.digest == Some(job.model_digest)));
     the_owner_decides(&client).await;
-    let heard = tokio::time::timeout(PATIENCE, listening).await.unwrap().unwrap();
+    let heard = listening.join().unwrap();
     assert!(["job", "verdict", "worker", "mining"].iter().all(|name| heard.contains(name)), "{heard:?}");
     // Killed, not ended: what counts is on the disk.
     drop(node);
