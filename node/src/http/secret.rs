@@ -88,5 +88,12 @@ mod tests {
         write_private(&file, b"mine", false).unwrap();
         assert_eq!(load_or_create_token(&file).unwrap_err().code(), "token_content");
         assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+        let error = write_private(&file, b"another node's, a moment later", false).unwrap_err();
+        assert_eq!(
+            (error.kind(), std::fs::read(&file).unwrap().as_slice()),
+            (io::ErrorKind::AlreadyExists, &b"mine"[..])
+        );
+        write_private(&file, b"new", true).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
     }
 }

@@ -22,6 +22,7 @@ async fn requests_without_the_token_are_refused() {
         format!("Authorization: Basic {right}"),
         format!("Authorization: {right}"),
         format!("Authorization: Bearer {}\r\nAuthorization: Bearer {right}", "0".repeat(64)),
+        format!("Authorization: Bearer {right}\r\nAuthorization: Bearer {}", "0".repeat(64)),
         format!("Cookie: token={right}"),
     ];
     for header in &wrong {
