@@ -38,7 +38,7 @@ struct Process {
 impl Process {
     fn start(folder: &Path, options: &[&str]) -> Self {
         let mut child = program()
-            .args(["node", "--json", "--loopback", "--threads", "1", "--data"])
+            .args(["node", "--json", "--loopback", "--threads", "1", "--api-listen", "127.0.0.1:0", "--data"])
             .arg(folder)
             .args(options)
             .env("INFERNET_DATA_DIR", folder.join("models"))

@@ -17,7 +17,7 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
 fn open(file: &LedgerFile) -> Result<Journal> {
     let path: PathBuf = match &file.ledger {
         Some(path) => path.clone(),
-        None => paths::data_dir()?.join("node").join("validator").join("ledger.sqlite"),
+        None => paths::data_dir()?.join("validator").join("ledger.sqlite"),
     };
     if !path.is_file() {
         return Err(Failure::input(format!(

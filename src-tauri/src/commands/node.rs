@@ -56,7 +56,7 @@ struct Up {
 pub(super) fn run(arguments: &NodeArgs) -> Result {
     let data = match &arguments.data {
         Some(folder) => folder.clone(),
-        None => paths::data_dir()?.join("node"),
+        None => paths::data_dir()?,
     };
     std::fs::create_dir_all(&data)?;
     let (identity, new) = Keeper::PlainFile { path: data.join(IDENTITY_FILE) }
