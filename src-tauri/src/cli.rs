@@ -1,6 +1,7 @@
 //! Arguments.
 
 mod economics;
+mod identity;
 mod node;
 mod remote;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use economics::*;
+pub(crate) use identity::*;
 pub(crate) use node::*;
 pub(crate) use remote::*;
 
@@ -60,6 +62,9 @@ pub(crate) enum Command {
     Economics(Box<EconomicsCommand>),
     /// Run a node: mine, validate, order clips, without a desktop
     Node(Box<NodeArgs>),
+    /// This computer's identity: show, back up, restore, protect
+    #[command(subcommand)]
+    Identity(IdentityCommand),
     /// A whole network on this computer: a validator, three honest miners, one that cheats, a requester; five jobs
     Demo(DemoArgs),
     /// Look at a ledger on this computer: balance, history, verify, export

@@ -9,6 +9,7 @@ use infernet_engine::devices::{ChooseError, DevicePreferenceError};
 use infernet_engine::quality::QualityError;
 use infernet_engine::store::StoreError;
 use infernet_network::inference::RunError;
+use infernet_node::bounds::BoundsError;
 
 /// A failure with its exit code.
 #[derive(Debug)]
@@ -134,5 +135,11 @@ impl From<ClientError> for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Failure::Failed(error)
+    }
+}
+
+impl From<BoundsError> for Failure {
+    fn from(error: BoundsError) -> Self {
+        Failure::Input(error.into())
     }
 }

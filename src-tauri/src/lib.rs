@@ -16,6 +16,7 @@ mod output;
 mod paths;
 mod progress;
 mod proof_file;
+mod safe;
 mod worker;
 
 use std::process::ExitCode;

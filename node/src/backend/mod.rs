@@ -34,3 +34,4 @@ mod watch;
 
 pub use node_backend::{BackendConfig, BackendError, NodeBackend};
 pub use settings::{SETTINGS_FILE, SettingsError, SettingsStore, policy_of};
+pub use status::{BACKUP_FILE, is_backed_up};

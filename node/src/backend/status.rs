@@ -1,6 +1,7 @@
 //! The node at one moment.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use infernet_api::types::job::{Job, JobFilter, JobPart};
@@ -8,12 +9,21 @@ use infernet_api::types::status::{
     NetworkInfo, Reachability as Shown, ReachabilityState, Role, Status, WorkerState as ShownWorker, WorkerStatus,
 };
 use infernet_api::{ApiError, JobId, Problem};
+use infernet_network::proof::PublicKey;
 use infernet_network::swarm::Reachability;
 use infernet_network::wire::Roles;
 
 use super::{NodeBackend, books, convert};
 use crate::clock::now_ms;
 use crate::worker::WorkerState;
+
+/// Names whose words were written down, in the node's folder.
+pub const BACKUP_FILE: &str = "identity.backed-up";
+
+/// Whether the words of this identity were written down.
+pub fn is_backed_up(folder: &Path, owner: &PublicKey) -> bool {
+    std::fs::read_to_string(folder.join(BACKUP_FILE)).is_ok_and(|noted| noted.trim() == owner.to_string())
+}
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -56,8 +66,7 @@ impl NodeBackend {
             trust_ppm: account
                 .filter(|_| self.node().roles().miner.is_some())
                 .map(|account| account.standing.trust_ppm),
-            // Nothing on this node notes yet that the phrase was written down.
-            identity_backed_up: false,
+            identity_backed_up: is_backed_up(&inner.config.data, &self.node().public_key()),
         })
     }
 

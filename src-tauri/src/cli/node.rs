@@ -21,6 +21,9 @@ pub(crate) struct NodeArgs {
     /// The node's folder: identity, ledger, jobs, clips [default: the data folder]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
+    /// A file whose first line is the identity's passphrase (also INFERNET_PASSPHRASE_FILE) [default: it is asked for]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Begin a network of this name, with this node as its validator; prints an invitation for the others
     #[arg(long, value_name = "NAME", conflicts_with = "join")]
     pub(crate) found: Option<String>,

@@ -11,11 +11,11 @@ use infernet_network::inference::ModelAuditor;
 use infernet_network::proof::{AuditPolicy, Check, Committed, JobSpec, ToleranceTable, audit};
 use serde::Serialize;
 
-use super::bounds::Bounds;
 use super::loaded::{self, Found};
 use crate::cli::AttackBenchArgs;
 use crate::failure::{Failure, Result};
 use crate::{interrupt, output, progress};
+use infernet_node::bounds::Bounds;
 
 /// What one validator remembers of a run.
 const MEMORY_BYTES: usize = 256 << 20;
@@ -180,7 +180,7 @@ impl Bench<'_> {
     fn table_for(&self, miner: Precision) -> Result<ToleranceTable> {
         match miner {
             Precision::F32 => Ok(self.table.clone()),
-            other => Bounds::of_model(self.found.dir.root(), &self.found.proof_digest(other)?),
+            other => Ok(Bounds::of_model(self.found.dir.root(), &self.found.proof_digest(other)?)?),
         }
     }
 

@@ -9,12 +9,12 @@ use infernet_network::inference::{Calibration, ModelAuditor, RunOptions, bounds,
 use infernet_network::proof::{Digest, Evidence, PairTolerance, PromptOpening, ToleranceTable};
 use serde::Serialize;
 
-use super::bounds::Bounds;
 use super::exchange;
 use super::loaded::{self, Found};
 use crate::cli::CalibrateArgs;
 use crate::failure::{Failure, Result};
 use crate::{interrupt, output, progress};
+use infernet_node::bounds::Bounds;
 
 /// Prompts of the runs: ordinary, empty and long ones.
 const PROMPTS: [&str; 6] = [

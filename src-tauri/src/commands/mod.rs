@@ -2,7 +2,6 @@
 
 mod attack_bench;
 mod bench;
-mod bounds;
 mod calibrate;
 mod commit;
 mod demo;
@@ -11,6 +10,7 @@ mod devices;
 mod economics;
 mod exchange;
 mod generate;
+mod identity;
 mod ledger;
 mod loaded;
 mod model;
@@ -40,6 +40,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Parity(arguments) => parity::run(&arguments),
         Command::Economics(command) => economics::run(&command),
         Command::Node(arguments) => node::run(&arguments),
+        Command::Identity(command) => identity::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Ledger(command) => ledger::run(&command),
         Command::Worker(arguments) => work::run(&arguments),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use infernet_api::TOKEN_FILE;
 use infernet_api::types::settings::Settings;
 use infernet_engine::devices::ProbeCommand;
-use infernet_network::identity::{Identity, Keeper};
+use infernet_network::identity::Identity;
 use infernet_network::proof::Digest;
 use infernet_network::swarm::{Multiaddr, SwarmConfig};
 use infernet_network::wire::{Invitation, Roles};
@@ -22,10 +22,9 @@ use serde::Serialize;
 use super::exchange::random;
 use crate::cli::{NodeArgs, RoleArg};
 use crate::failure::{Failure, Result};
+use crate::safe::{KEY_FILE, Safe};
 use crate::{interrupt, output, paths};
 
-/// The node's key in its folder.
-const IDENTITY_FILE: &str = "identity.key";
 /// Least price of a step where the owner has not said one, in micro-credits.
 const PRICE: u64 = 300;
 /// How long requests that are under way may take when the node ends.
@@ -59,11 +58,13 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
         None => paths::data_dir()?,
     };
     std::fs::create_dir_all(&data)?;
-    let (identity, new) = Keeper::PlainFile { path: data.join(IDENTITY_FILE) }
-        .load_or_create()
-        .map_err(|error| Failure::Failed(error.into()))?;
+    let safe = Safe::new(&data, arguments.passphrase_file.as_deref());
+    let (identity, new) = safe.open_or_create()?;
     if new && !arguments.json {
-        eprintln!("made a new identity in {}; back it up, it is the key to what this node earns", data.display());
+        eprintln!(
+            "made a new identity in {}; it is the key to what this node earns: back it up with `infernet identity phrase`",
+            data.display()
+        );
     }
     let network = network(arguments, &data, &identity)?;
     let interrupted = interrupt::flag();
@@ -136,7 +137,7 @@ fn told(arguments: &NodeArgs, data: &Path, network: &Invitation) -> BackendConfi
         data: data.to_owned(),
         network_name: network.name.clone(),
         roles: roles(arguments),
-        identity_file: Some(data.join(IDENTITY_FILE)),
+        identity_file: Some(data.join(KEY_FILE)).filter(|file| file.is_file()),
         worker_device: "CPU".to_owned(),
         device_probe: ProbeCommand::this_executable([super::devices::PROBE_SUBCOMMAND]).ok(),
     }

@@ -4,12 +4,12 @@ use infernet_engine::video::write_atomically;
 use infernet_network::proof::{AuditNonce, Auditor, Bundle, Digest, Timing};
 use serde_json::json;
 
-use super::bounds::Bounds;
 use super::{exchange, loaded};
 use crate::cli::RevealArgs;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::proof_file::ProofFile;
+use infernet_node::bounds::Bounds;
 
 pub(super) fn run(arguments: &RevealArgs) -> Result {
     let out = &arguments.out;

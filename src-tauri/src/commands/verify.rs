@@ -7,12 +7,12 @@ use infernet_network::inference::ModelAuditor;
 use infernet_network::proof::{Bundle, Check, CheckResult, Failure as FailedCheck, audit, check_structure};
 use serde::Serialize;
 
-use super::bounds::Bounds;
 use super::device::{self, Choice, DeviceUse};
 use super::loaded;
 use crate::cli::VerifyArgs;
 use crate::failure::{Failure, Result};
 use crate::output;
+use infernet_node::bounds::Bounds;
 
 /// Exit code for a run that was found dishonest.
 const REJECTED: u8 = 3;
