@@ -108,7 +108,8 @@ impl<'a> Setting<'a> {
         job: &JobSpec,
         challenge: &Signed<Challenge>,
     ) -> Result<Evidence, AttackError> {
-        let mut options = RunOptions { progress: &mut |_| {}, cancelled: self.cancelled, encoding: self.encoding };
+        let mut options =
+            RunOptions { progress: &mut |_| {}, cancelled: self.cancelled, encoding: self.encoding, preview: None };
         Ok(run_job(model, job, &self.exchange.opening, challenge, &mut options)?)
     }
 }

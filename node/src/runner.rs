@@ -8,10 +8,10 @@ use infernet_engine::quality::FramesView;
 use infernet_engine::quality::authenticity;
 use infernet_engine::quality::score::Scorer;
 use infernet_engine::video::{mp4, write_atomically};
-use infernet_network::inference::{ModelAuditor, RunError, RunOptions, run_job};
+use infernet_network::inference::{ModelAuditor, Picture, RunError, RunOptions, run_job};
 use infernet_network::proof::{Bundle, Challenge, Digest, Evidence, JobSpec, PromptOpening, Signable, Signed, audit};
 
-use crate::worker::{AuditCommand, Audited, Failure, Ran, Reporter, RunCommand, Runner, Stage};
+use crate::worker::{AuditCommand, Audited, Failure, Preview, Ran, Reporter, RunCommand, Runner, Stage};
 
 /// Runs jobs honestly.
 pub struct ModelRunner {
@@ -127,6 +127,10 @@ pub fn stage(progress: Progress) -> Stage {
     }
 }
 
+fn preview(picture: Picture) -> Preview {
+    Preview { step: picture.step, width: picture.width, height: picture.height, rgb: picture.rgb }
+}
+
 /// Writes the record of a run.
 ///
 /// # Errors
@@ -149,6 +153,7 @@ impl Runner for ModelRunner {
             progress: &mut |progress| report.stage(stage(progress)),
             cancelled: report.cancelled(),
             encoding: mp4::EncodeOptions::default(),
+            preview: Some(&mut |picture| report.preview(preview(picture))),
         };
         let evidence = run_job(model, &run.job, &run.opening, &run.challenge, &mut options)
             .map_err(|error| run_failure(&error))?;

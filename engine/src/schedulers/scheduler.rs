@@ -187,6 +187,19 @@ impl Scheduler {
         })
     }
 
+    /// The clean sample that a step's output points at, on the scale of what is decoded: for pictures of a run that is under way.
+    /// Values without a partner are left out.
+    pub fn clean_estimate(&self, step: usize, sample: &[f32], model_output: &[f32]) -> Vec<f32> {
+        let pairs = sample.iter().zip(model_output).map(|(&x, &output)| (f64::from(x), f64::from(output)));
+        let sigma = self.sigma(step);
+        if self.config.kind == SchedulerKind::Euler {
+            let clean = self.euler_clean(sigma);
+            return pairs.map(|(x, output)| clean(x, output) as f32).collect();
+        }
+        let clean = self.preserving_clean(sigma);
+        pairs.map(|(x, output)| clean(x, output) as f32).collect()
+    }
+
     /// Cumulative alpha that a step leads to.
     fn ddim_alpha_after(&self, step: usize) -> f64 {
         let timestep = self.timesteps[step] as usize;
@@ -226,7 +239,12 @@ impl Scheduler {
     }
 
     fn dpm_clean(&self, step: usize) -> impl Fn(f64, f64) -> f64 {
-        let (signal, noise) = signal_and_noise(self.sigmas[step]);
+        self.preserving_clean(self.sigmas[step])
+    }
+
+    /// The clean sample in the variance-preserving form.
+    fn preserving_clean(&self, sigma: f64) -> impl Fn(f64, f64) -> f64 {
+        let (signal, noise) = signal_and_noise(sigma);
         let prediction = self.config.prediction;
         move |x, output| match prediction {
             PredictionType::Epsilon => (x - noise * output) / signal,

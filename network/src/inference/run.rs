@@ -1,13 +1,16 @@
 //! A miner's run.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use infernet_engine::EngineError;
 use infernet_engine::pipeline::{
     Control, GenerateRequest, Observer, Precision, Progress, Step, TextStates, VideoModel, generate,
 };
+use infernet_engine::schedulers::Scheduler;
 use infernet_engine::video::{self, Clip, mp4};
 
+use super::preview::{Picture, Previewer};
 use crate::proof::{
     Challenge, Evidence, JobError, JobSeed, JobSpec, PromptOpening, RgbFrame, Signed, StepTensors, Tensor,
     TextEmbeddings,
@@ -47,6 +50,8 @@ pub struct RunOptions<'a> {
     pub cancelled: &'a AtomicBool,
     /// How the clip is encoded.
     pub encoding: mp4::EncodeOptions,
+    /// Gets small pictures of the clip on its way; they take at most a twentieth of the run's time.
+    pub preview: Option<&'a mut dyn FnMut(Picture)>,
 }
 
 /// Runs a job under a challenge and records everything that is to be committed.
@@ -64,18 +69,29 @@ pub fn run_job(
     check_shape(model, job)?;
     check_precision(model, job)?;
     let seed = JobSeed::of(&challenge.body);
-    let mut recorder = Recorder::new(job);
+    let previewer = match &mut options.preview {
+        None => None,
+        Some(send) => Some(Previewer {
+            model,
+            shape: job.latent,
+            scheduler: Scheduler::new(job.scheduler.clone(), job.steps as usize)?,
+            guidance: job.guidance,
+            send: &mut **send,
+            not_before: Instant::now(),
+        }),
+    };
+    let mut watched = Watched { recorder: Recorder::new(job), previewer };
     let mut control = Control {
         progress: &mut *options.progress,
         cancelled: options.cancelled,
-        observer: Some(&mut recorder),
+        observer: Some(&mut watched),
         initial_latent: Some(seed.noise(job.latent.elements())),
         step_noise: Some(seed.step_noise()),
     };
     let generated = generate(model, &job.scheduler, &request(job, opening), &mut control)?;
     let rate = f64::from(job.frame_rate.numerator) / f64::from(job.frame_rate.denominator);
     let clip = mp4::encode(&Clip::new(job.width, job.height, rate, generated.frames)?, &options.encoding)?;
-    recorder.finish(job, challenge, clip)
+    watched.recorder.finish(job, challenge, clip)
 }
 
 /// What the pipeline is asked for. The seed is not in it: noise comes from the challenge.
@@ -190,5 +206,32 @@ impl Observer for Recorder {
         let (width, height) = (width as u32, height as u32);
         let frame = |pixels: &[u8]| RgbFrame { width, height, pixels: pixels.to_vec() };
         self.frames = pixels.chunks_exact(3 * width as usize * height as usize).map(frame).collect();
+    }
+}
+
+/// Records, and shows pictures of what is recorded.
+struct Watched<'a> {
+    recorder: Recorder,
+    previewer: Option<Previewer<'a>>,
+}
+
+impl Observer for Watched<'_> {
+    fn text(&mut self, conditional: &TextStates, unconditional: Option<&TextStates>) {
+        self.recorder.text(conditional, unconditional);
+    }
+
+    fn step(&mut self, step: Step<'_>) {
+        self.recorder.step(step);
+        if let Some(previewer) = &mut self.previewer {
+            previewer.see(&step);
+        }
+    }
+
+    fn final_state(&mut self, state: &[f32]) {
+        self.recorder.final_state(state);
+    }
+
+    fn frames(&mut self, pixels: &[u8], size: [usize; 3]) {
+        self.recorder.frames(pixels, size);
     }
 }

@@ -28,7 +28,11 @@ impl MessageClass {
         match request {
             Request::Hello(_) => Self::Hello,
             Request::MinerOffer(_) | Request::JobProgress(_) => Self::Progress,
-            Request::JobStatus(_) | Request::Account(_) | Request::Receipts(_) | Request::ModelOffer(_) => Self::Query,
+            Request::JobStatus(_)
+            | Request::Account(_)
+            | Request::Receipts(_)
+            | Request::ModelOffer(_)
+            | Request::JobPreview(_) => Self::Query,
             Request::PostJob(_)
             | Request::CancelJob(_)
             | Request::OfferJob(_)

@@ -134,6 +134,14 @@ pub struct Preview {
 impl Preview {
     /// Longest side in pixels.
     pub const MAX_SIDE: u16 = 128;
+
+    pub(super) fn check(&self, fields: &Fields) -> Result<(), WireError> {
+        let most = u64::from(Self::MAX_SIDE);
+        fields.within("preview.width", u64::from(self.width), 1, most)?;
+        fields.within("preview.height", u64::from(self.height), 1, most)?;
+        let bytes = 3 * u64::from(self.width) * u64::from(self.height);
+        fields.within("preview.rgb length", self.rgb.len() as u64, bytes, bytes)
+    }
 }
 
 impl fmt::Debug for Preview {
@@ -160,13 +168,18 @@ impl Body for JobProgress {
     fn check(&self, message: &'static str) -> Result<(), WireError> {
         let fields = Fields(message);
         fields.within("step", u64::from(self.step), 0, u64::from(self.steps))?;
-        let Some(preview) = &self.preview else { return Ok(()) };
-        let most = u64::from(Preview::MAX_SIDE);
-        fields.within("preview.width", u64::from(preview.width), 1, most)?;
-        fields.within("preview.height", u64::from(preview.height), 1, most)?;
-        let bytes = 3 * u64::from(preview.width) * u64::from(preview.height);
-        fields.within("preview.rgb length", preview.rgb.len() as u64, bytes, bytes)
+        self.preview.as_ref().map_or(Ok(()), |preview| preview.check(&fields))
     }
+}
+
+/// Requester to validator: how does it look by now?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewQuery {
+    /// Which job.
+    #[serde(with = "fixed")]
+    pub job_id: JobId,
+    /// The step of the picture that the asker has; 0 for none.
+    pub after_step: u32,
 }
 
 /// Miner to validator: it won't come.
@@ -245,7 +258,7 @@ pub struct ManifestQuery {
     pub digest: Digest,
 }
 
-unbounded!(JobStatus, CancelJob, AccountQuery, ReceiptsQuery, ManifestQuery);
+unbounded!(JobStatus, CancelJob, AccountQuery, ReceiptsQuery, ManifestQuery, PreviewQuery);
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -34,10 +34,11 @@ pub use frame::{HEADER_BYTES, Header, Message, Rule, VERSION};
 pub use invitation::{Invitation, InvitationError, SwarmKey};
 pub use job::{
     AccountQuery, CancelJob, Commit, JobFailed, JobId, JobProgress, JobStage, JobStatus, LedgerRequest, ManifestQuery,
-    OfferJob, PostJob, Preview, ReceiptsQuery, Settled,
+    OfferJob, PostJob, Preview, PreviewQuery, ReceiptsQuery, Settled,
 };
 pub use offer::{Hello, MinerOffer, OfferedModel, Roles};
 pub use request::{Expectation, Request};
 pub use response::{
-    Account, Ack, JobState, LedgerAnswer, ManifestFile, ModelManifest, Nonce, Posted, ReceiptList, Refusal, Response,
+    Account, Ack, JobPreview, JobState, LedgerAnswer, ManifestFile, ModelManifest, Nonce, Posted, ReceiptList, Refusal,
+    Response,
 };

@@ -3,7 +3,7 @@
 use super::frame::messages;
 use super::job::{
     AccountQuery, CancelJob, Commit, JobFailed, JobProgress, JobStatus, LedgerRequest, ManifestQuery, OfferJob,
-    PostJob, ReceiptsQuery, Settled,
+    PostJob, PreviewQuery, ReceiptsQuery, Settled,
 };
 use super::offer::{Hello, MinerOffer};
 use super::response::Response;
@@ -40,6 +40,8 @@ messages! {
         Settled(Settled) = 13, at most 80 << 10;
         /// [`Response::ModelManifest`].
         ModelOffer(ManifestQuery) = 14, at most 64;
+        /// [`Response::JobPreview`].
+        JobPreview(PreviewQuery) = 15, at most 64;
     }
 }
 
@@ -68,6 +70,8 @@ pub enum Expectation {
     Receipts,
     /// [`Response::ModelManifest`].
     ModelManifest,
+    /// [`Response::JobPreview`].
+    JobPreview,
 }
 
 impl Expectation {
@@ -85,6 +89,7 @@ impl Expectation {
             Response::Account(_) => self == Self::Account,
             Response::Receipts(_) => self == Self::Receipts,
             Response::ModelManifest(_) => self == Self::ModelManifest,
+            Response::JobPreview(_) => self == Self::JobPreview,
         }
     }
 }
@@ -106,6 +111,7 @@ impl Request {
             Self::Account(_) => Expectation::Account,
             Self::Receipts(_) => Expectation::Receipts,
             Self::ModelOffer(_) => Expectation::ModelManifest,
+            Self::JobPreview(_) => Expectation::JobPreview,
             Self::MinerOffer(_) | Self::JobProgress(_) | Self::JobFailed(_) | Self::Settled(_) => Expectation::Ack,
         }
     }

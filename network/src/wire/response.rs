@@ -6,7 +6,7 @@ use super::body::{Body, unbounded};
 use super::error::WireError;
 use super::field::{Fields, Opaque, fixed, list};
 use super::frame::messages;
-use super::job::{JobId, JobStage, MAX_MESSAGE_BYTES, MAX_RECEIPT_BYTES, MAX_VERDICT_BYTES};
+use super::job::{JobId, JobStage, MAX_MESSAGE_BYTES, MAX_RECEIPT_BYTES, MAX_VERDICT_BYTES, Preview};
 use super::offer::Hello;
 use crate::proof::Digest;
 
@@ -39,6 +39,8 @@ messages! {
         ModelManifest(ModelManifest) = 12, at most 128 << 10;
         /// Not now, for a reason that is in the peer; asking again later may help.
         Error(Refusal) = 13, at most 1024;
+        /// How a job looks by now.
+        JobPreview(JobPreview) = 14, at most 52 << 10;
     }
 }
 
@@ -108,6 +110,21 @@ impl Body for Refusal {
         let fields = Fields(message);
         fields.code("code", &self.code)?;
         fields.text("message", &self.message, MAX_MESSAGE_BYTES)
+    }
+}
+
+/// How a job looks by now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPreview {
+    /// Steps done when it was made.
+    pub step: u32,
+    /// The picture; none where there is none that is newer than what the asker has.
+    pub preview: Option<Preview>,
+}
+
+impl Body for JobPreview {
+    fn check(&self, message: &'static str) -> Result<(), WireError> {
+        self.preview.as_ref().map_or(Ok(()), |preview| preview.check(&Fields(message)))
     }
 }
 

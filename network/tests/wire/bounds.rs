@@ -3,10 +3,10 @@
 use infernet_network::proof::{Digest, JobSpec, PublicKey, Signature};
 use infernet_network::wire::{
     Account, AccountQuery, Ack, Announcement, BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart, BlobSubject,
-    CHUNK_BYTES, CancelJob, ChunkHeader, Commit, HEADER_BYTES, Hello, JobFailed, JobId, JobNotice, JobProgress,
-    JobStage, JobState, JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, Message, MinerOffer,
-    ModelManifest, Nonce, OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, ReceiptList, ReceiptsQuery,
-    Refusal, Request, Response, Roles, Settled, ValidatorHello, WireError,
+    CHUNK_BYTES, CancelJob, ChunkHeader, Commit, HEADER_BYTES, Hello, JobFailed, JobId, JobNotice, JobPreview,
+    JobProgress, JobStage, JobState, JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, Message,
+    MinerOffer, ModelManifest, Nonce, OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, PreviewQuery,
+    ReceiptList, ReceiptsQuery, Refusal, Request, Response, Roles, Settled, ValidatorHello, WireError,
 };
 
 const JOB: JobId = JobId([255; 16]);
@@ -35,7 +35,6 @@ fn largest_requests() -> Vec<Request> {
         pause_reasons: vec!["x".repeat(64); MinerOffer::MAX_PAUSE_REASONS],
     };
     let (spec, opening) = (opaque(4 * JobSpec::LEN), opaque(32 + 2 * (8 + 8192)));
-    let preview = Preview { width: 128, height: 128, rgb: opaque(3 * 128 * 128) };
     vec![
         Request::Hello(hello),
         Request::MinerOffer(offer),
@@ -56,14 +55,24 @@ fn largest_requests() -> Vec<Request> {
             attempt: u32::MAX,
         }),
         Request::Commit(Commit { job_id: JOB, commitment: opaque(4096) }),
-        Request::JobProgress(JobProgress { job_id: JOB, step: u32::MAX, steps: u32::MAX, preview: Some(preview) }),
+        Request::JobProgress(JobProgress {
+            job_id: JOB,
+            step: u32::MAX,
+            steps: u32::MAX,
+            preview: Some(largest_preview()),
+        }),
         Request::JobFailed(JobFailed { job_id: JOB, code: "x".repeat(64), message: "x".repeat(512) }),
         Request::LedgerRequest(LedgerRequest { request: opaque(4096) }),
         Request::Account(AccountQuery { key: PublicKey([255; 32]) }),
         Request::Receipts(ReceiptsQuery { after: u64::MAX }),
         Request::Settled(Settled { job_id: JOB, receipt: opaque(8192), verdict: opaque(64 << 10) }),
         Request::ModelOffer(ManifestQuery { digest: DIGEST }),
+        Request::JobPreview(PreviewQuery { job_id: JOB, after_step: u32::MAX }),
     ]
+}
+
+fn largest_preview() -> Preview {
+    Preview { width: 128, height: 128, rgb: opaque(3 * 128 * 128) }
 }
 
 fn largest_responses() -> Vec<Response> {
@@ -96,6 +105,7 @@ fn largest_responses() -> Vec<Response> {
         Response::Receipts(ReceiptList { receipts, more: true }),
         Response::ModelManifest(ModelManifest { files: vec![file; ModelManifest::MAX_FILES] }),
         Response::Error(refusal),
+        Response::JobPreview(JobPreview { step: u32::MAX, preview: Some(largest_preview()) }),
     ]
 }
 

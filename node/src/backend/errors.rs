@@ -85,7 +85,7 @@ pub(super) fn role_off(role: &str) -> ApiError {
 }
 
 /// A task of this node that ended before its answer.
-pub(super) fn broken(error: &tokio::task::JoinError) -> ApiError {
+pub(super) fn broken(error: &dyn std::fmt::Display) -> ApiError {
     tracing::error!("a task of the API broke off: {error}");
     ApiError::internal("the request broke off")
 }

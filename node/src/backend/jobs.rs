@@ -38,6 +38,9 @@ impl NodeBackend {
 
     /// The same job with what takes longer to find: clip, verdict, miners, quality.
     pub(super) async fn completed(&self, mut job: Job) -> Job {
+        if !job.stage.is_final() {
+            job.preview_step = self.preview_step(job.id);
+        }
         if job.part == JobPart::Validated {
             self.complete_validated(&mut job).await;
             return job;

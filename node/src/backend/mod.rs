@@ -24,6 +24,7 @@ mod money;
 mod node_backend;
 mod once;
 mod peers;
+mod preview;
 mod proof;
 mod requested;
 mod settings;

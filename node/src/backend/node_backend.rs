@@ -211,9 +211,16 @@ impl Backend for NodeBackend {
     }
 
     async fn preview(&self, id: JobId) -> Answer<Preview> {
-        self.one_job(id).await?;
-        let message = format!("job {id} has no preview: miners do not send pictures of unfinished clips yet");
-        Err(ApiError::new(ErrorCode::PreviewNotFound, message, "wait for the clip: infernet watch"))
+        let job = self.one_job(id).await?;
+        if let Some(preview) = self.newest_preview(id) {
+            return preview.map_err(|reason| errors::broken(&reason));
+        }
+        let (message, next_step) = if job.stage.is_final() {
+            (format!("job {id} is over: there is no preview any more"), "look at its clip")
+        } else {
+            (format!("job {id} has no preview yet: the first comes with the first steps"), "ask again in a moment")
+        };
+        Err(ApiError::new(ErrorCode::PreviewNotFound, message, next_step))
     }
 
     async fn earnings(&self, query: EarningsQuery) -> Answer<Earnings> {

@@ -50,8 +50,16 @@ impl NodeBackend {
         };
         let mut changes = requester.changes();
         let mut known = states();
+        let mut shown: BTreeMap<JobId, u32> = BTreeMap::new();
         while changes.changed().await.is_ok() {
             let now = states();
+            for id in now.iter().filter(|(_, state)| !state.is_over()).map(|(id, _)| *id) {
+                let Some((step, _)) = requester.preview(id) else { continue };
+                if shown.insert(id, step) != Some(step) {
+                    self.publish(EventKind::Preview { id: convert::job_id(id), step });
+                }
+            }
+            shown.retain(|id, _| now.get(id).is_some_and(|state| !state.is_over()));
             for (id, state) in &now {
                 let before = known.get(id);
                 if before == Some(state) {
@@ -87,6 +95,11 @@ impl NodeBackend {
             let now = changes.borrow_and_update().clone();
             if (now.job, &now.pause_reasons) != (before.job, &before.pause_reasons) {
                 self.publish(EventKind::Mining { mining: self.mining_status() });
+            }
+            if let (Some(id), Some(preview)) = (now.job, &now.preview)
+                && before.preview.as_ref().is_none_or(|before| !std::sync::Arc::ptr_eq(before, preview))
+            {
+                self.publish(EventKind::Preview { id: convert::job_id(id), step: preview.step });
             }
             let of_stage = |stage: Option<Stage>| stage.map(|stage| std::mem::discriminant(&stage));
             let id = now.job.or(before.job);

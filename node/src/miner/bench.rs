@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::job::{self, Accepted, MinedJob, Outcome};
 use super::policy::Policy;
 use super::speed::Speeds;
-use crate::clock::now_ms;
+use crate::clock::{ValidatorClock, now_ms};
 use crate::courier::Courier;
 use crate::models::{LocalModel, LocalModels};
-use crate::worker::{Stage, Supervisor};
+use crate::worker::{News, Preview, Stage, Supervisor};
 
 /// How often the validator hears from the miner.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -46,6 +46,8 @@ pub struct MinerSnapshot {
     pub job: Option<JobId>,
     /// Where its run is.
     pub stage: Option<Stage>,
+    /// How its clip looks by now.
+    pub preview: Option<Arc<Preview>>,
     /// What keeps it from taking jobs.
     pub pause_reasons: Vec<String>,
     /// Jobs committed and opened since the start.
@@ -71,6 +73,7 @@ pub(super) struct Inner {
     speeds: Mutex<Speeds>,
     current: Mutex<Option<Current>>,
     pub(super) snapshot: watch::Sender<MinerSnapshot>,
+    pub(super) clock: ValidatorClock,
 }
 
 struct Current {
@@ -109,6 +112,7 @@ impl Miner {
             speeds: Mutex::new(speeds),
             current: Mutex::default(),
             snapshot: watch::Sender::default(),
+            clock: ValidatorClock::default(),
             config,
         };
         let miner = Self { inner: Arc::new(inner) };
@@ -226,14 +230,20 @@ impl Miner {
             }
         }
         accepted.forget(&self.inner.config.folder, matches!(outcome, Ok(Outcome::Delivered)));
-        self.inner.snapshot.send_modify(|snapshot| (snapshot.job, snapshot.stage) = (None, None));
+        self.inner
+            .snapshot
+            .send_modify(|snapshot| (snapshot.job, snapshot.stage, snapshot.preview) = (None, None, None));
         *locked(&self.inner.current) = None;
         self.beat().await;
     }
 
     /// Asks the validator, once.
     pub(super) async fn ask(&self, request: Request) -> Result<Response, infernet_network::swarm::RequestError> {
-        self.inner.courier.request(&self.inner.config.validator, request, ASK).await
+        let answer = self.inner.courier.request(&self.inner.config.validator, request, ASK).await;
+        if let Ok(Response::Ack(ack)) = &answer {
+            self.inner.clock.note(ack.now_unix_ms);
+        }
+        answer
     }
 
     /// Tells the validator something that it may miss.
@@ -244,7 +254,16 @@ impl Miner {
     }
 
     /// Notes how far the run is, and tells those who watch, not too often.
-    pub(super) fn progress(&self, id: JobId, stage: Stage, last: &mut tokio::time::Instant, job: &JobSpec) {
+    pub(super) fn progress(&self, id: JobId, news: News, last: &mut tokio::time::Instant, job: &JobSpec) {
+        let stage = match news {
+            News::Stage(stage) => stage,
+            News::Preview(preview) => {
+                let preview = Arc::new(preview);
+                self.inner.snapshot.send_modify(|snapshot| snapshot.preview = Some(Arc::clone(&preview)));
+                self.tell_progress(id, preview.step, job.steps, Some(wire_preview(&preview)));
+                return;
+            }
+        };
         self.inner.snapshot.send_modify(|snapshot| snapshot.stage = Some(stage));
         let Stage::Step { done, total, seconds } = stage else { return };
         let branches = if job.is_guided() { 2.0 } else { 1.0 };
@@ -256,7 +275,11 @@ impl Miner {
             return;
         }
         *last = tokio::time::Instant::now();
-        let progress = infernet_network::wire::JobProgress { job_id: id, step: done, steps: total, preview: None };
+        self.tell_progress(id, done, total, None);
+    }
+
+    fn tell_progress(&self, id: JobId, step: u32, steps: u32, preview: Option<infernet_network::wire::Preview>) {
+        let progress = infernet_network::wire::JobProgress { job_id: id, step, steps, preview };
         let miner = self.clone();
         tokio::spawn(async move { miner.tell(Request::JobProgress(progress)).await });
     }
@@ -304,6 +327,11 @@ impl Miner {
             pause_reasons: snapshot.pause_reasons,
         }
     }
+}
+
+fn wire_preview(preview: &Preview) -> infernet_network::wire::Preview {
+    let (width, height) = (preview.width, preview.height);
+    infernet_network::wire::Preview { width, height, rgb: preview.rgb.clone().into() }
 }
 
 fn fits_memory(model: &LocalModel, job: &JobSpec, opening: &PromptOpening) -> Result<(), String> {

@@ -224,7 +224,7 @@ async fn compute(
         attack: miner.inner.config.attack.clone(),
     };
     let mut last = tokio::time::Instant::now();
-    let progress = |stage| miner.progress(accepted.id(), stage, &mut last, job);
+    let progress = |news| miner.progress(accepted.id(), news, &mut last, job);
     match miner.inner.supervisor.run(&Command::Run(command), cancel, progress).await? {
         Report::Ran(_) => Ok(()),
         _ => Err(WorkerError::Failed(failure("worker.protocol", "the worker answered something else"))),
@@ -267,7 +267,7 @@ async fn commit(
             Ok(_) => "the answer fits no commitment".to_owned(),
             Err(error) => error.to_string(),
         };
-        if now_ms() > accepted.challenge.body.commit_by_unix_ms {
+        if miner.inner.clock.now_ms() > accepted.challenge.body.commit_by_unix_ms {
             return Err(failure("miner.late", format!("the commitment did not reach the validator in time: {error}")));
         }
         tracing::debug!(job = %accepted.id(), "the commitment is sent again: {error}");

@@ -13,11 +13,14 @@ use infernet_network::proof::{
     CommitmentScheme, Digest, JobSpec, PromptOpening, PublicKey, Signature, Signed, SigningKey, Verdict,
 };
 use infernet_network::swarm::RequestError;
-use infernet_network::wire::{BlobSubject, CancelJob, JobId, JobStage, JobStatus, PostJob, Request, Response};
+use infernet_network::wire::{
+    BlobSubject, CancelJob, JobId, JobPreview, JobProgress, JobStage, JobStatus, PostJob, Preview, PreviewQuery,
+    Request, Response,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::clock::{now_ms, random};
+use crate::clock::{ValidatorClock, now_ms, random};
 use crate::courier::Courier;
 use crate::models::LocalModels;
 
@@ -148,7 +151,10 @@ struct Inner {
     models: Arc<LocalModels>,
     courier: Courier,
     orders: Mutex<BTreeMap<JobId, Order>>,
+    /// How clips look by now, with the step; none of an order that is over.
+    previews: Mutex<BTreeMap<JobId, (u32, Arc<Preview>)>>,
     changes: watch::Sender<u64>,
+    clock: ValidatorClock,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -177,7 +183,9 @@ impl Requester {
             models,
             courier,
             orders: Mutex::new(orders),
+            previews: Mutex::default(),
             changes: watch::Sender::new(0),
+            clock: ValidatorClock::default(),
         };
         let requester = Self { inner: Arc::new(inner) };
         for id in open {
@@ -194,6 +202,11 @@ impl Requester {
     /// All orders.
     pub fn orders(&self) -> BTreeMap<JobId, Order> {
         locked(&self.inner.orders).clone()
+    }
+
+    /// How a clip looks by now, and after which step.
+    pub fn preview(&self, id: JobId) -> Option<(u32, Arc<Preview>)> {
+        locked(&self.inner.previews).get(&id).cloned()
     }
 
     /// Which ledger this is about.
@@ -219,6 +232,7 @@ impl Requester {
                 return Ok(id);
             }
         }
+        self.ask_the_time().await;
         let (job, opening) = self.job(new)?;
         let id = JobId(job.job_id);
         let state = OrderState {
@@ -332,7 +346,7 @@ impl Requester {
             latent,
             shard_plan: Digest::ZERO,
             deposit_microcredits: new.deposit_microcredits.unwrap_or_else(|| self.usual_deposit(steps)),
-            deadline_unix_ms: now_ms() + 1000 * deadline_secs,
+            deadline_unix_ms: self.inner.clock.now_ms() + 1000 * deadline_secs,
         };
         job.check().map_err(|error| said(&error))?;
         Ok((job, opening))
@@ -345,6 +359,15 @@ impl Requester {
 
     async fn ask(&self, request: Request) -> Result<Response, RequestError> {
         self.inner.courier.request(&self.inner.config.validator, request, ASK).await
+    }
+
+    /// A deadline is by the validator's clock. Where it does not answer, the order itself will not be sent either.
+    async fn ask_the_time(&self) {
+        // News of no job: what any role may send, and the answer is the time.
+        let news = JobProgress { job_id: JobId([0; 16]), step: 0, steps: 0, preview: None };
+        if let Ok(Response::Ack(ack)) = self.ask(Request::JobProgress(news)).await {
+            self.inner.clock.note(ack.now_unix_ms);
+        }
     }
 
     async fn post(&self, id: JobId) -> Result<(), RequestError> {
@@ -395,7 +418,7 @@ impl Requester {
                 return;
             }
             let deadline = JobSpec::from_bytes(&order.spec).map_or(0, |job| job.deadline_unix_ms);
-            if now_ms() > deadline.saturating_add(AFTER_DEADLINE_MS) {
+            if self.inner.clock.now_ms() > deadline.saturating_add(AFTER_DEADLINE_MS) {
                 tracing::warn!(job = %id, "the order is no longer asked after; its deposit is on the ledger");
                 return;
             }
@@ -422,9 +445,22 @@ impl Requester {
         }
         if let Response::JobState(state) = self.ask(Request::JobStatus(JobStatus { job_id: id })).await? {
             self.change(id, |order| apply(order, &state));
+            if state.stage == JobStage::Running {
+                self.look_at_preview(id).await?;
+            }
             if state.stage == JobStage::Settled {
                 self.bring(id, order).await;
             }
+        }
+        Ok(())
+    }
+
+    async fn look_at_preview(&self, id: JobId) -> Result<(), RequestError> {
+        let after_step = self.preview(id).map_or(0, |(step, _)| step);
+        let query = Request::JobPreview(PreviewQuery { job_id: id, after_step });
+        if let Response::JobPreview(JobPreview { step, preview: Some(preview) }) = self.ask(query).await? {
+            locked(&self.inner.previews).insert(id, (step, Arc::new(preview)));
+            self.inner.changes.send_modify(|count| *count += 1);
         }
         Ok(())
     }
@@ -466,6 +502,9 @@ impl Requester {
             return;
         }
         order.state.updated_ms = now_ms();
+        if order.state.is_over() {
+            locked(&self.inner.previews).remove(&id);
+        }
         if let Err(error) = write(&self.inner.config.folder, id, order) {
             tracing::error!(job = %id, "the order can't be kept: {error}");
         }

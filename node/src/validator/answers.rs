@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use infernet_ledger::{AccountId, AccountRequest, Entry, JobOrder};
 use infernet_network::proof::{Bundle, Challenge, Commitment, JobSpec, PromptOpening, PublicKey, Signed};
 use infernet_network::wire::{
-    Account, Ack, Commit, JobId, JobStage, JobState, LedgerAnswer, Nonce, PostJob, Posted, ReceiptList, Request,
-    Response,
+    Account, Ack, Commit, JobId, JobPreview, JobStage, JobState, LedgerAnswer, Nonce, PostJob, Posted, Preview,
+    PreviewQuery, ReceiptList, Request, Response,
 };
 
 use super::desk::{Desk, Miner};
@@ -41,6 +41,7 @@ impl Desk {
             }
             Request::PostJob(post) => self.post(peer, &post),
             Request::JobStatus(status) => self.status(peer, status.job_id),
+            Request::JobPreview(query) => self.preview(peer, query),
             Request::CancelJob(cancel) => {
                 let own = self.jobs.get(&cancel.job_id).is_some_and(|record| record.requester == peer);
                 if !own {
@@ -51,6 +52,9 @@ impl Desk {
             }
             Request::Commit(commit) => self.commit(peer, &commit),
             Request::JobProgress(progress) => {
+                if let Some(preview) = progress.preview {
+                    self.keep_preview(peer, progress.job_id, progress.step, preview);
+                }
                 self.happen(progress.job_id, Event::Progress { miner: peer, steps_done: progress.step });
                 ack()
             }
@@ -226,6 +230,30 @@ impl Desk {
             return Response::refused("job.unknown", "there is no such job of yours");
         };
         Response::JobState(self.state_of(&id, record))
+    }
+
+    /// Keeps how a run looks by now, if it is this miner's.
+    fn keep_preview(&mut self, miner: PublicKey, id: JobId, step: u32, preview: Preview) {
+        let Some(Stage::Running(attempt)) = self.jobs.get(&id).map(|record| &record.stage) else { return };
+        // Messages may overtake each other.
+        let newer = self.previews.get(&id).is_none_or(|(known, _)| *known < step);
+        if attempt.miner == miner && newer {
+            self.previews.insert(id, (step, preview));
+        }
+    }
+
+    fn preview(&self, peer: PublicKey, query: PreviewQuery) -> Response {
+        if self.jobs.get(&query.job_id).is_none_or(|record| record.requester != peer) {
+            return Response::refused("job.unknown", "there is no such job of yours");
+        }
+        Response::JobPreview(match self.previews.get(&query.job_id) {
+            // A run that began again has fewer steps than what the asker has seen.
+            Some((step, preview)) if *step != query.after_step => {
+                JobPreview { step: *step, preview: Some(preview.clone()) }
+            }
+            Some((step, _)) => JobPreview { step: *step, preview: None },
+            None => JobPreview { step: 0, preview: None },
+        })
     }
 
     /// A job for its requester.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use infernet_ledger::{AccountId, Entry, Issue, Journal, JournalError, LedgerParameters};
 use infernet_network::proof::{AuditNonce, AuditPolicy, Challenge, Digest, JobSpec, PublicKey, Signed, SigningKey};
 use infernet_network::wire::{
-    JobId, Message as _, MinerOffer, OfferJob, OfferedModel, Request, Response, Settled as SettledNotice,
+    JobId, Message as _, MinerOffer, OfferJob, OfferedModel, Preview, Request, Response, Settled as SettledNotice,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -109,6 +109,8 @@ pub struct Desk {
     pub(crate) jobs: BTreeMap<JobId, JobRecord>,
     pub(crate) miners: HashMap<PublicKey, Miner>,
     busy: HashMap<PublicKey, JobId>,
+    /// How runs look by now, with the step; none of a job that is not running.
+    pub(super) previews: HashMap<JobId, (u32, Preview)>,
     pub(super) models: Arc<LocalModels>,
     courier: Courier,
     supervisor: Arc<Supervisor>,
@@ -154,6 +156,7 @@ impl Validator {
             jobs,
             miners: HashMap::new(),
             busy: HashMap::new(),
+            previews: HashMap::new(),
             models,
             courier,
             supervisor,
@@ -345,6 +348,9 @@ impl Desk {
             self.busy.retain(|_, job| *job != id);
             if let Some(attempt) = next.stage.attempt().filter(|_| !next.stage.is_final()) {
                 self.busy.insert(attempt.miner, id);
+            }
+            if !matches!(next.stage, Stage::Running(_)) {
+                self.previews.remove(&id);
             }
             self.jobs.insert(id, next);
         }

@@ -15,8 +15,8 @@ mod supervisor;
 
 pub use backoff::Backoff;
 pub use protocol::{
-    AuditCommand, Audited, Command, Failure, MAX_MESSAGE_BYTES, ProtocolError, Ran, Report, RunCommand, Stage, read,
-    write,
+    AuditCommand, Audited, Command, Failure, MAX_MESSAGE_BYTES, News, Preview, ProtocolError, Ran, Report, RunCommand,
+    Stage, read, write,
 };
 pub use serve::{Reporter, Runner, serve};
 pub use supervisor::{Supervisor, WorkerConfig, WorkerError, WorkerState};

@@ -106,12 +106,37 @@ pub enum Report {
     },
     /// It is at work, and this far.
     Progress(Stage),
+    /// How the clip looks by now.
+    Preview(Preview),
     /// A run is done.
     Ran(Ran),
     /// An audit is done.
     Audited(Audited),
     /// The command failed; the worker goes on.
     Failed(Failure),
+}
+
+/// A small picture of a clip on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Steps done.
+    pub step: u32,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// `3 x width x height` bytes.
+    #[serde(with = "serde_bytes")]
+    pub rgb: Vec<u8>,
+}
+
+/// What is heard of a command under way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It is this far.
+    Stage(Stage),
+    /// It looks like this.
+    Preview(Preview),
 }
 
 /// A finished run.

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::protocol::{
-    AuditCommand, Audited, Command, Failure, ProtocolError, Ran, Report, RunCommand, Stage, read, write,
+    AuditCommand, Audited, Command, Failure, Preview, ProtocolError, Ran, Report, RunCommand, Stage, read, write,
 };
 
 /// Commands that wait: one under way, and one that the node sends too early.
@@ -38,6 +38,11 @@ impl Reporter<'_> {
     /// Tells the node.
     pub fn stage(&self, stage: Stage) {
         (self.send)(&Report::Progress(stage));
+    }
+
+    /// Shows the node a picture.
+    pub fn preview(&self, preview: Preview) {
+        (self.send)(&Report::Preview(preview));
     }
 
     /// Set when the node no longer wants the result.
@@ -194,6 +199,7 @@ mod tests {
             said.push(match report {
                 Report::Ready { version } => version,
                 Report::Progress(stage) => format!("{stage:?}"),
+                Report::Preview(_) => "preview".to_owned(),
                 Report::Ran(_) => "ran".to_owned(),
                 Report::Audited(_) => "audited".to_owned(),
                 Report::Failed(failure) => failure.code,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::protocol::{Command, Failure, ProtocolError, Report, Stage, checked_len, decode, encode};
+use super::protocol::{Command, Failure, News, ProtocolError, Report, checked_len, decode, encode};
 
 /// Lines of what a worker says on standard error that are kept for the message when it crashes.
 const STDERR_LINES: usize = 20;
@@ -155,7 +155,7 @@ impl Supervisor {
         &self,
         command: &Command,
         cancel: &CancellationToken,
-        mut progress: impl FnMut(Stage),
+        mut progress: impl FnMut(News),
     ) -> Result<Report, WorkerError> {
         let mut inner = tokio::select! {
             inner = self.inner.lock() => inner,
@@ -273,7 +273,7 @@ impl Supervisor {
         running: &mut Running,
         command: &Command,
         cancel: &CancellationToken,
-        progress: &mut impl FnMut(Stage),
+        progress: &mut impl FnMut(News),
     ) -> Result<Report, WorkerError> {
         running.input.write_all(&encode(command)?).await.map_err(gone)?;
         loop {
@@ -289,7 +289,8 @@ impl Supervisor {
                 Err(_) => return Err(WorkerError::Hung { seconds: self.config.stall_timeout.as_secs() }),
                 Ok(None) => return Err(gone(std::io::ErrorKind::UnexpectedEof.into())),
                 Ok(Some(Err(error))) => return Err(error.into()),
-                Ok(Some(Ok(Report::Progress(stage)))) => progress(stage),
+                Ok(Some(Ok(Report::Progress(stage)))) => progress(News::Stage(stage)),
+                Ok(Some(Ok(Report::Preview(preview)))) => progress(News::Preview(preview)),
                 Ok(Some(Ok(Report::Failed(failure)))) if failure.code == "worker.panicked" => {
                     return Err(WorkerError::Crashed { status: "panic".to_owned(), stderr: failure.message });
                 }
@@ -303,7 +304,7 @@ impl Supervisor {
         let last = async {
             loop {
                 match running.reports.recv().await {
-                    Some(Ok(Report::Progress(_))) => {}
+                    Some(Ok(Report::Progress(_) | Report::Preview(_))) => {}
                     Some(Ok(_)) => return true,
                     None | Some(Err(_)) => return false,
                 }

@@ -131,7 +131,8 @@ fn recorded(
         let latent = model.latent_shape(request.width, request.height, request.frames)?;
         let (job, opening) = exchange::job(&request, digest, latent, precision, scheduler.clone(), rate, &validator)?;
         let challenge = exchange::challenge(&job, &miner, &validator, exchange::random()?)?;
-        let mut options = RunOptions { progress: &mut |_| {}, cancelled, encoding: mp4::EncodeOptions::default() };
+        let mut options =
+            RunOptions { progress: &mut |_| {}, cancelled, encoding: mp4::EncodeOptions::default(), preview: None };
         let evidence = run_job(model, &job, &opening, &challenge, &mut options)?;
         ran.push(Ran { evidence, opening });
     }

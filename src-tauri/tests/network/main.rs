@@ -1,0 +1,9 @@
+//! Whole networks of real processes: their life, faults in every stage, hostile peers, separate machines.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod hostile;
+mod life;
+mod stages;
+mod world;
