@@ -10,7 +10,9 @@ use infernet_ledger::{Account, AccountId, AccountRequest, Action, LedgerId, Rece
 use infernet_network::identity::Identity;
 use infernet_network::proof::{AuditPolicy, PublicKey};
 use infernet_network::swarm::{RequestError, StartError, SwarmConfig, SwarmEvent, SwarmHandle, start as start_swarm};
-use infernet_network::wire::{AccountQuery, LedgerRequest, Message as _, Request, Response, Roles as RoleBits};
+use infernet_network::wire::{
+    AccountQuery, Invitation, LedgerRequest, Message as _, Request, Response, Roles as RoleBits,
+};
 use tokio::sync::mpsc;
 
 use crate::courier::Courier;
@@ -183,6 +185,21 @@ impl Node {
     /// Its swarm.
     pub fn swarm(&self) -> &SwarmHandle {
         self.courier.swarm()
+    }
+
+    /// Where others reach it, each ending in `/p2p/...`; those that were confirmed from outside first.
+    pub async fn addresses(&self) -> Vec<String> {
+        let own = format!("/p2p/{}", self.swarm().peer_id());
+        let mut texts: Vec<String> = Vec::new();
+        for address in [self.swarm().external_addresses().await, self.swarm().listen_addresses().await].concat() {
+            let text = address.to_string();
+            let text = if text.ends_with(&own) { text } else { format!("{text}{own}") };
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts.truncate(Invitation::MAX_ADDRESSES);
+        texts
     }
 
     /// Its worker.

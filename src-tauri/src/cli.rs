@@ -87,6 +87,8 @@ pub(crate) enum RemoteCommand {
     Status(StatusArgs),
     /// List a node's jobs, or show one
     Jobs(JobsArgs),
+    /// Print a link by which others join this node's network
+    Invite(InviteArgs),
     /// List the nodes that a node is connected to
     Peers(PeersArgs),
     /// Order a clip from the network

@@ -13,7 +13,7 @@ use crate::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
     StakeChanged, StakeInfo, StakeRequest,
 };
-use crate::types::peer::PeerList;
+use crate::types::peer::{InvitationLink, PeerList};
 use crate::types::settings::{Settings, SettingsCheck};
 use crate::types::status::{MiningStatus, PauseRequest, Status};
 use crate::types::trust::Trust;
@@ -136,6 +136,11 @@ impl Client {
     /// Trust.
     pub async fn trust(&self) -> Result<Trust> {
         self.get("/v1/trust").await
+    }
+
+    /// A link by which others join.
+    pub async fn invitation(&self) -> Result<InvitationLink> {
+        self.get("/v1/invitation").await
     }
 
     /// Peers.

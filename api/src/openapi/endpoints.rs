@@ -19,7 +19,7 @@ use crate::types::money::{
     Bucket, ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptKind, ReceiptList, Refund,
     RefundList, RefundRequest, StakeChanged, StakeInfo, StakeRequest,
 };
-use crate::types::peer::PeerList;
+use crate::types::peer::{InvitationLink, PeerList};
 use crate::types::settings::{Settings, SettingsCheck};
 use crate::types::status::{MiningStatus, PauseRequest, Status};
 use crate::types::trust::Trust;
@@ -137,6 +137,8 @@ fn money(api: &mut Collected) {
 }
 
 fn network(api: &mut Collected) {
+    api.endpoint(Get, "/v1/invitation", "peers", "A link by which others join this node's network")
+        .json::<InvitationLink>("200", "The link.");
     api.endpoint(Get, "/v1/peers", "peers", "The nodes this one is connected to").json::<PeerList>("200", "The peers.");
     api.endpoint(Get, "/v1/models", "models", "Models of the catalogue and of this computer")
         .json::<ModelList>("200", "The models.");

@@ -79,3 +79,12 @@ pub struct BannedPeer {
     /// Until when, milliseconds since 1970 UTC.
     pub until_unix_ms: u64,
 }
+
+/// A link by which others join this node's network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InvitationLink {
+    /// `infernet://join/...`. With a private swarm it holds the swarm's key: who has it is in.
+    pub uri: String,
+    /// Addresses of this node in it, newest knowledge.
+    pub addresses: Vec<String>,
+}

@@ -20,7 +20,8 @@ pub enum Action {
     Oversized,
     /// More messages than agreed. Happens to honest peers in a burst.
     RateExceeded,
-    /// No answer, or a stalled stream. Happens to honest peers with bad lines.
+    /// No answer, or a stalled stream. Happens to honest peers with bad lines, so that it is never a ban by itself: a cable that was
+    /// pulled for half a minute must not keep a miner from its validator. What stalled streams may hold is bounded elsewhere.
     Timeout,
 }
 
@@ -35,7 +36,7 @@ impl Action {
             Self::Oversized => -50.0,
             // Forty-five refused messages are a ban; a client that backs off is never near.
             Self::RateExceeded => -2.0,
-            // Eighteen stalls without a good answer.
+            // Down to `Scores::SILENT`, no further.
             Self::Timeout => -5.0,
         }
     }
@@ -73,6 +74,8 @@ impl Scores {
     /// At or below this a peer is banned. Above the lowest, so that what has faded since the first of a row of bad messages
     /// does not add one to the row.
     pub const BAN: f64 = -90.0;
+    /// Silence alone leads here: two more invalid messages are forgiven then, not five.
+    pub const SILENT: f64 = -40.0;
     /// A score is half as far from 0 after this time, in milliseconds.
     pub const HALF_LIFE_MS: f64 = 600_000.0;
     /// First ban, in milliseconds; each further one within a day is twice as long.
@@ -92,7 +95,9 @@ impl Scores {
 
     /// Notes an action; returns the new score.
     pub fn note(&mut self, peer: PeerId, action: Action, now_ms: u64) -> f64 {
-        let score = (self.score(&peer, now_ms) + action.points()).clamp(Self::WORST, Self::BEST);
+        let before = self.score(&peer, now_ms);
+        let worst = if action == Action::Timeout { before.min(Self::SILENT) } else { Self::WORST };
+        let score = (before + action.points()).clamp(worst, Self::BEST);
         if !self.entries.contains_key(&peer) && self.entries.len() >= self.capacity {
             self.forget_one(now_ms);
         }
@@ -144,6 +149,22 @@ mod tests {
             assert!(scores.note(peer, Action::InvalidMessage, 1000 * second) > Scores::BAN);
         }
         assert!(scores.note(peer, Action::InvalidMessage, 4000) <= Scores::BAN);
+    }
+
+    #[test]
+    fn silence_is_never_a_ban_and_forgives_nothing() {
+        let (mut scores, peer) = (Scores::new(8), PeerId::random());
+        for _ in 0..1000 {
+            scores.note(peer, Action::Timeout, 0);
+        }
+        assert_eq!(scores.score(&peer, 0), Scores::SILENT);
+        scores.note(peer, Action::InvalidMessage, 0);
+        scores.note(peer, Action::InvalidMessage, 0);
+        let low = scores.score(&peer, 0);
+        assert!(low > Scores::BAN && low < Scores::SILENT);
+        // Silence does not lift what was worse.
+        assert_eq!(scores.note(peer, Action::Timeout, 0), low);
+        assert!(scores.note(peer, Action::InvalidMessage, 0) <= Scores::BAN);
     }
 
     #[test]

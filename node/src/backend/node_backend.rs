@@ -15,7 +15,7 @@ use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
     StakeChanged, StakeInfo, StakeRequest,
 };
-use infernet_api::types::peer::PeerList;
+use infernet_api::types::peer::{InvitationLink, PeerList};
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::{MiningStatus, PauseRequest, Status};
 use infernet_api::types::trust::Trust;
@@ -23,7 +23,7 @@ use infernet_api::types::verdict::JobProof;
 use infernet_api::{ApiError, Digest, ErrorCode, JobId, ModelId};
 use infernet_engine::devices::ProbeCommand;
 use infernet_ledger::{Account, AccountId};
-use infernet_network::wire::Roles;
+use infernet_network::wire::{Invitation, Roles};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +41,8 @@ use crate::node::Node;
 pub struct BackendConfig {
     /// The node's folder.
     pub data: PathBuf,
-    /// The network's name.
-    pub network_name: String,
+    /// The network, as invitations name it.
+    pub network: Invitation,
     /// The node's roles.
     pub roles: Roles,
     /// The file with the node's key, where it is in one.
@@ -255,6 +255,10 @@ impl Backend for NodeBackend {
 
     async fn trust(&self) -> Answer<Trust> {
         self.trust_now().await
+    }
+
+    async fn invitation(&self) -> Answer<InvitationLink> {
+        self.invitation_now().await
     }
 
     async fn peers(&self) -> Answer<PeerList> {

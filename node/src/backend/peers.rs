@@ -3,15 +3,28 @@
 use std::time::UNIX_EPOCH;
 
 use infernet_api::ApiError;
-use infernet_api::types::peer::{BannedPeer, Peer, PeerConnection, PeerList, PeerOffer};
+use infernet_api::types::peer::{BannedPeer, InvitationLink, Peer, PeerConnection, PeerList, PeerOffer};
 use infernet_network::identity::public_key;
 use infernet_network::proof::PublicKey;
 use infernet_network::swarm::Path;
+use infernet_network::wire::Invitation;
 
 use super::status::roles_of;
 use super::{NodeBackend, convert};
 
 impl NodeBackend {
+    /// With where this node is now; the validator's own addresses are kept, so that who joins finds both.
+    pub(super) async fn invitation_now(&self) -> Result<InvitationLink, ApiError> {
+        let network = &self.inner.config.network;
+        let addresses = self.node().addresses().await;
+        let mut bootstrap = addresses.clone();
+        bootstrap.extend(network.bootstrap.iter().filter(|known| !addresses.contains(known)).cloned());
+        bootstrap.truncate(Invitation::MAX_ADDRESSES);
+        let invitation = Invitation { bootstrap, ..network.clone() };
+        let uri = invitation.to_uri().map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(InvitationLink { uri, addresses })
+    }
+
     pub(super) async fn peer_list(&self) -> Result<PeerList, ApiError> {
         let swarm = self.node().swarm();
         let mut peers = swarm.peers().await;

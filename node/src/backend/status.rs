@@ -48,7 +48,7 @@ impl NodeBackend {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network: NetworkInfo {
                 id: infernet_api::Digest(self.node().ledger().network.0),
-                name: inner.config.network_name.clone(),
+                name: inner.config.network.name.clone(),
                 validator: Some(convert::node_id(&self.node().roles().validator_key)),
                 validator_connected: self.validator_connected(),
             },

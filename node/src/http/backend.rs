@@ -11,7 +11,7 @@ use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
     StakeChanged, StakeInfo, StakeRequest,
 };
-use infernet_api::types::peer::PeerList;
+use infernet_api::types::peer::{InvitationLink, PeerList};
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::{MiningStatus, PauseRequest, Status};
 use infernet_api::types::trust::Trust;
@@ -78,6 +78,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Trust.
     fn trust(&self) -> impl Future<Output = Answer<Trust>> + Send;
+    /// A link by which others join.
+    fn invitation(&self) -> impl Future<Output = Answer<InvitationLink>> + Send;
     /// Peers.
     fn peers(&self) -> impl Future<Output = Answer<PeerList>> + Send;
 

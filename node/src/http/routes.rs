@@ -56,6 +56,7 @@ pub(super) fn router<B: Backend>(app: Arc<App<B>>, guarding: Guard) -> Router {
         .route("/v1/stake", get(money::stake::<B>).post(money::change_stake::<B>))
         .route("/v1/refunds", get(money::refunds::<B>).post(money::refund::<B>))
         .route("/v1/trust", get(network::trust::<B>))
+        .route("/v1/invitation", get(network::invitation::<B>))
         .route("/v1/peers", get(network::peers::<B>))
         .route("/v1/models", get(network::models::<B>))
         .route("/v1/models/{id}", post(network::change_model::<B>))

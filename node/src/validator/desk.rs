@@ -340,7 +340,12 @@ impl Desk {
             return;
         }
         if next != record {
-            tracing::info!(job = %id, attempt = next.attempt, "{} -> {}", record.stage.name(), next.stage.name());
+            let (before, after) = (record.stage.name(), next.stage.name());
+            if before == after {
+                tracing::debug!(job = %id, attempt = next.attempt, "still {after}");
+            } else {
+                tracing::info!(job = %id, attempt = next.attempt, "{before} -> {after}");
+            }
             if let Err(error) = self.store.keep(&id, &next) {
                 tracing::error!(job = %id, "the job can't be kept: {error}");
                 return;

@@ -24,6 +24,7 @@ async fn the_node_answers() {
     assert_eq!(client.rescan_devices().await.unwrap(), fixtures::devices());
     assert_eq!(client.doctor().await.unwrap(), fixtures::doctor());
     assert_eq!(client.trust().await.unwrap(), fixtures::trust());
+    assert_eq!(client.invitation().await.unwrap(), fixtures::invitation());
     assert_eq!(client.peers().await.unwrap(), fixtures::peers());
     assert_eq!(client.start_mining().await.unwrap().state, MiningState::Starting);
     let paused = client.pause_mining(&PauseRequest { for_secs: Some(60) }).await.unwrap();

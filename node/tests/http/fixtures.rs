@@ -10,7 +10,7 @@ use infernet_api::types::money::{
     Claimed, Earnings, EarningsBucket, Receipt, ReceiptKind, ReceiptList, Refund, RefundList, RefundState,
     StakeChanged, StakeInfo, Unstaking,
 };
-use infernet_api::types::peer::{Peer, PeerConnection, PeerList};
+use infernet_api::types::peer::{InvitationLink, Peer, PeerConnection, PeerList};
 use infernet_api::types::status::{
     MiningState, MiningStatus, NetworkInfo, PauseReason, Reachability, ReachabilityState, Role, Status, WorkerState,
     WorkerStatus,
@@ -239,6 +239,10 @@ pub(crate) fn reachability() -> Reachability {
         next_step: "forward port 4001".into(),
         addresses: vec!["/ip4/192.0.2.1/tcp/4001".into()],
     }
+}
+
+pub(crate) fn invitation() -> InvitationLink {
+    InvitationLink { uri: "infernet://join/abc".into(), addresses: vec!["/ip4/192.0.2.1/tcp/4001".into()] }
 }
 
 pub(crate) fn peers() -> PeerList {

@@ -13,7 +13,7 @@ use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
     StakeChanged, StakeInfo, StakeRequest,
 };
-use infernet_api::types::peer::PeerList;
+use infernet_api::types::peer::{InvitationLink, PeerList};
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::{MiningState, MiningStatus, PauseRequest, Status};
 use infernet_api::types::trust::Trust;
@@ -212,6 +212,11 @@ impl Backend for MemoryNode {
     async fn trust(&self) -> Answer<Trust> {
         self.called("trust");
         Ok(fixtures::trust())
+    }
+
+    async fn invitation(&self) -> Answer<InvitationLink> {
+        self.called("invitation");
+        Ok(fixtures::invitation())
     }
 
     async fn peers(&self) -> Answer<PeerList> {

@@ -30,6 +30,9 @@ pub(crate) struct NodeArgs {
     /// Join the network of an invitation; it is remembered for the next start
     #[arg(long, value_name = "INVITATION")]
     pub(crate) join: Option<String>,
+    /// Further nodes to connect to, such as a relay; remembered for the next start
+    #[arg(long = "peer", value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) peers: Vec<String>,
     /// What this node does
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["miner", "requester"])]
     pub(crate) roles: Vec<RoleArg>,

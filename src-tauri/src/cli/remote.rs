@@ -61,6 +61,12 @@ fn stage(text: &str) -> Result<JobStage, String> {
 }
 
 #[derive(Args)]
+pub(crate) struct InviteArgs {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct PeersArgs {
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,

@@ -135,7 +135,7 @@ fn settings(arguments: &NodeArgs, data: &Path) -> Result<SettingsStore> {
 fn told(arguments: &NodeArgs, data: &Path, network: &Invitation) -> BackendConfig {
     BackendConfig {
         data: data.to_owned(),
-        network_name: network.name.clone(),
+        network: network.clone(),
         roles: roles(arguments),
         identity_file: Some(data.join(KEY_FILE)).filter(|file| file.is_file()),
         worker_device: "CPU".to_owned(),
@@ -197,6 +197,13 @@ fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Inv
             )
         })?,
     };
+    let mut invitation = invitation;
+    for peer in &arguments.peers {
+        if !invitation.bootstrap.contains(peer) {
+            invitation.bootstrap.insert(0, peer.clone());
+        }
+    }
+    invitation.bootstrap.truncate(Invitation::MAX_ADDRESSES);
     let uri = invitation.to_uri().map_err(|error| Failure::input(error.to_string()))?;
     infernet_engine::video::write_atomically(&path, uri.as_bytes())?;
     Ok(invitation)
@@ -262,21 +269,9 @@ fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation, settings: &
 async fn addresses(node: &Node) -> Vec<String> {
     let start = tokio::time::Instant::now();
     loop {
-        let mut addresses = node.swarm().external_addresses().await;
-        addresses.extend(node.swarm().listen_addresses().await);
-        let own = format!("/p2p/{}", node.swarm().peer_id());
-        let mut texts: Vec<String> = addresses
-            .iter()
-            .map(|address| {
-                let text = address.to_string();
-                if text.contains("/p2p/") { text } else { format!("{text}{own}") }
-            })
-            .collect();
-        texts.sort();
-        texts.dedup();
-        texts.truncate(Invitation::MAX_ADDRESSES);
-        if !texts.is_empty() || start.elapsed() > LISTEN_TIMEOUT {
-            return texts;
+        let addresses = node.addresses().await;
+        if !addresses.is_empty() || start.elapsed() > LISTEN_TIMEOUT {
+            return addresses;
         }
         tokio::time::sleep(POLL).await;
     }

@@ -5,5 +5,7 @@
 mod faults;
 mod hostile;
 mod life;
+#[cfg(target_os = "linux")]
+mod machines;
 mod stages;
 mod world;

@@ -2,7 +2,7 @@
 
 use infernet_api::ModelId;
 use infernet_api::types::model::{Model, ModelList, ModelRequest};
-use infernet_api::types::peer::PeerList;
+use infernet_api::types::peer::{InvitationLink, PeerList};
 use infernet_api::types::trust::Trust;
 
 use super::Node;
@@ -12,6 +12,10 @@ use crate::http::extract::{Body, Id};
 
 pub(in crate::http) async fn trust<B: Backend>(app: Node<B>) -> Handled<Json<Trust>> {
     Ok(Json(app.backend.trust().await?))
+}
+
+pub(in crate::http) async fn invitation<B: Backend>(app: Node<B>) -> Handled<Json<InvitationLink>> {
+    Ok(Json(app.backend.invitation().await?))
 }
 
 pub(in crate::http) async fn peers<B: Backend>(app: Node<B>) -> Handled<Json<PeerList>> {

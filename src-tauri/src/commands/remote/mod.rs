@@ -3,6 +3,7 @@
 mod claim;
 mod connection;
 mod doctor;
+mod invite;
 mod jobs;
 mod money;
 mod pause;
@@ -24,6 +25,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result {
     match command {
         RemoteCommand::Status(arguments) => status::run(arguments),
         RemoteCommand::Jobs(arguments) => jobs::run(arguments),
+        RemoteCommand::Invite(arguments) => invite::run(arguments),
         RemoteCommand::Peers(arguments) => peers::run(arguments),
         RemoteCommand::Submit(arguments) => submit::run(arguments),
         RemoteCommand::Watch(arguments) => watch::run(arguments),
