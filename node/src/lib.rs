@@ -24,6 +24,7 @@ pub mod http;
 pub mod miner;
 pub mod models;
 pub mod node;
+mod pace;
 pub mod requester;
 pub mod roles;
 pub mod runner;

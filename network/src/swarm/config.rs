@@ -134,6 +134,8 @@ impl Default for Limits {
 pub(super) const MAX_STREAMS: usize = 128;
 /// Commands that wait for the swarm's task; callers wait when it is full.
 pub(super) const COMMAND_QUEUE: usize = 256;
+/// File streams that wait for the swarm's task.
+pub(super) const STREAM_QUEUE: usize = 64;
 /// Places in the event queue kept for what must not get lost: peers coming and going.
 pub(super) const EVENT_RESERVE: usize = 64;
 /// Questions of ours that wait for a connection, over all peers.

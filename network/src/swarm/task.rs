@@ -30,7 +30,7 @@ use super::bans::Bans;
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::blob::{BLOB_PROTOCOL, BlobService};
 use super::codec::Carried;
-use super::config::{COMMAND_QUEUE, EVENT_RESERVE, MAX_KNOWN, SwarmConfig};
+use super::config::{COMMAND_QUEUE, EVENT_RESERVE, MAX_KNOWN, STREAM_QUEUE, SwarmConfig};
 use super::error::{DialFailure, StartError};
 use super::event::SwarmEvent;
 use super::handle::{Command, SwarmHandle, SwarmStats};
@@ -52,7 +52,7 @@ pub(super) struct Task {
     hello: Hello,
     commands: mpsc::Receiver<Command>,
     events: Events,
-    streams: IncomingStreams,
+    streams: mpsc::Receiver<(PeerId, libp2p::Stream)>,
     blobs: BlobService,
     /// Streams whose first message is awaited; at most `blobs_per_peer` of each peer.
     greetings: JoinSet<Option<SwarmEvent>>,
@@ -89,6 +89,19 @@ struct Answer {
     channel: ResponseChannel<Carried<Response>>,
     /// `None`: dropped without one.
     response: Option<Response>,
+}
+
+/// Takes file streams off libp2p's hands at once: it holds one, and drops what comes while that waits for a busy swarm.
+fn collect(mut streams: IncomingStreams) -> mpsc::Receiver<(PeerId, libp2p::Stream)> {
+    let (send, receive) = mpsc::channel(STREAM_QUEUE);
+    tokio::spawn(async move {
+        while let Some(stream) = streams.next().await {
+            if send.send(stream).await.is_err() {
+                break;
+            }
+        }
+    });
+    receive
 }
 
 /// Starts a swarm on the current tokio runtime. It ends with the last handle, or with
@@ -137,6 +150,7 @@ pub fn start(
     let streams = control
         .accept(BLOB_PROTOCOL)
         .map_err(|error| StartError::Part { part: "file streams", reason: error.to_string() })?;
+    let streams = collect(streams);
     let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let (events, receiver) = mpsc::channel(config.limits.event_queue.max(2 * EVENT_RESERVE));
     let blobs =
@@ -200,7 +214,7 @@ impl Task {
                 },
                 event = self.swarm.select_next_some() => self.on_event(event),
                 Some(answer) = self.answers.next(), if !self.answers.is_empty() => self.on_answer(answer),
-                Some((peer, stream)) = self.streams.next() => self.on_stream(peer, stream),
+                Some((peer, stream)) = self.streams.recv() => self.on_stream(peer, stream),
                 Some(greeted) = self.greetings.join_next(), if !self.greetings.is_empty() => {
                     if let Ok(Some(event)) = greeted
                         && self.events.offer(event).is_err()

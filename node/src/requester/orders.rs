@@ -1,6 +1,6 @@
 //! Orders: on disk before they are sent, so that a deposit is never forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,17 +12,18 @@ use infernet_ledger::{AccountId, JobOrder, LedgerId};
 use infernet_network::proof::{
     CommitmentScheme, Digest, JobSpec, PromptOpening, PublicKey, Signature, Signed, SigningKey, Verdict,
 };
-use infernet_network::swarm::RequestError;
+use infernet_network::swarm::{Rates, RequestError};
 use infernet_network::wire::{
     BlobSubject, CancelJob, JobId, JobPreview, JobProgress, JobStage, JobStatus, PostJob, Preview, PreviewQuery,
     Request, Response,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{ValidatorClock, now_ms, random};
 use crate::courier::Courier;
 use crate::models::LocalModels;
+use crate::pace::Pace;
 
 /// Patience with the validator.
 const ASK: Duration = Duration::from_secs(15);
@@ -30,6 +31,10 @@ const ASK: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(500);
 /// The same while the validator can't be reached.
 const SLOW_POLL: Duration = Duration::from_secs(3);
+/// Clips fetched at once: fewer than the files that a peer serves another at a time.
+const FETCHES: usize = 2;
+/// Open orders that are looked at at full pace.
+const CROWD: usize = 4;
 /// How long after its deadline an order is still asked about.
 const AFTER_DEADLINE_MS: u64 = 3_600_000;
 /// Deadline where the order names none.
@@ -153,8 +158,12 @@ struct Inner {
     orders: Mutex<BTreeMap<JobId, Order>>,
     /// How clips look by now, with the step; none of an order that is over.
     previews: Mutex<BTreeMap<JobId, (u32, Arc<Preview>)>>,
+    /// Clips that are on their way here.
+    fetching: Mutex<BTreeSet<JobId>>,
+    fetches: Semaphore,
     changes: watch::Sender<u64>,
     clock: ValidatorClock,
+    pace: Pace,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -184,8 +193,11 @@ impl Requester {
             courier,
             orders: Mutex::new(orders),
             previews: Mutex::default(),
+            fetching: Mutex::default(),
+            fetches: Semaphore::new(FETCHES),
             changes: watch::Sender::new(0),
             clock: ValidatorClock::default(),
+            pace: Pace::new(&Rates::default()),
         };
         let requester = Self { inner: Arc::new(inner) };
         for id in open {
@@ -358,6 +370,7 @@ impl Requester {
     }
 
     async fn ask(&self, request: Request) -> Result<Response, RequestError> {
+        self.inner.pace.turn(&request).await;
         self.inner.courier.request(&self.inner.config.validator, request, ASK).await
     }
 
@@ -429,8 +442,14 @@ impl Requester {
                     SLOW_POLL
                 }
             };
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(wait * self.crowd()).await;
         }
+    }
+
+    /// Many open orders are looked at less often each; the validator tells of those that are over.
+    fn crowd(&self) -> u32 {
+        let open = locked(&self.inner.orders).values().filter(|order| !order.state.is_over()).count();
+        u32::try_from(open / CROWD).unwrap_or(u32::MAX).clamp(1, 1000)
     }
 
     async fn look(&self, id: JobId, order: &Order) -> Result<(), RequestError> {
@@ -474,10 +493,17 @@ impl Requester {
         }
         let path = self.inner.config.clips.join(format!("{id}.mp4"));
         let subject = BlobSubject::Clip { job_id: id };
+        // The validator's word and the order's own look may come at once.
+        if known.state.clip.is_some() || !locked(&self.inner.fetching).insert(id) {
+            return;
+        }
+        // Never closed.
+        let _turn = self.inner.fetches.acquire().await;
         match self.inner.courier.fetch(&self.inner.config.validator, subject, path.clone()).await {
             Ok(()) => self.change(id, |order| order.state.clip = Some(path)),
             Err(error) => tracing::warn!(job = %id, model = order.model, "the clip is fetched again: {error}"),
         }
+        locked(&self.inner.fetching).remove(&id);
     }
 
     /// The verdict is the validator's, about this job, and accepts.

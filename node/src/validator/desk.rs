@@ -230,6 +230,16 @@ impl Validator {
 }
 
 impl Desk {
+    /// Jobs that were paid.
+    pub fn settled_count(&self) -> usize {
+        self.jobs.values().filter(|record| matches!(record.stage, Stage::Settled(..))).count()
+    }
+
+    /// Jobs that nothing more happens to.
+    pub fn over_count(&self) -> usize {
+        self.jobs.values().filter(|record| record.stage.is_final()).count()
+    }
+
     fn work(mut self, mut receive: mpsc::Receiver<Message>) {
         let ids: Vec<JobId> = self.jobs.keys().copied().collect();
         for id in ids {
