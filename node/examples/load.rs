@@ -27,6 +27,7 @@ use infernet_node::http::{HttpConfig, load_or_create_token, serve};
 use infernet_node::miner::Policy;
 use infernet_node::node::{Node, NodeConfig};
 use infernet_node::runner::{DecodedRun, failure, keep};
+use infernet_node::validator::Desk;
 use infernet_node::worker::{AuditCommand, Audited, Failure, Ran, Reporter, RunCommand, Runner, WorkerConfig};
 use prometheus_client::registry::Registry;
 
@@ -238,7 +239,8 @@ async fn load(assets: PathBuf, jobs: usize, peers: usize) {
             .await
             .unwrap();
         if said.elapsed() > Duration::from_secs(30) {
-            println!("{over} of {jobs} jobs over, {settled} of them paid");
+            let stages = desk.look(Desk::open_stages).await.unwrap();
+            println!("{over} of {jobs} jobs over, {settled} of them paid; the others: {stages:?}");
             said = Instant::now();
         }
         if over >= jobs {

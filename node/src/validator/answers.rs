@@ -190,6 +190,10 @@ impl Desk {
         if body.miner != peer || body.session != challenge.body.session() || !signed.verify() {
             return refuse("commit.invalid", "the commitment is not signed by this miner for this challenge");
         }
+        if matches!(record.stage, Stage::Offered(_)) {
+            // A short run can be over before the word of its acceptance is here; the stake is not locked yet.
+            return Response::error("commit.early", "the acceptance is not booked yet; commit again in a moment");
+        }
         if matches!(record.stage, Stage::Running(_)) {
             if let Err(error) = self.note_commitment(id, &attempt, signed.digest().0) {
                 return refuse(error.code(), &error.to_string());

@@ -240,6 +240,15 @@ impl Desk {
         self.jobs.values().filter(|record| record.stage.is_final()).count()
     }
 
+    /// How many jobs are in each stage, those that are over left out.
+    pub fn open_stages(&self) -> BTreeMap<&'static str, usize> {
+        let mut stages = BTreeMap::new();
+        for record in self.jobs.values().filter(|record| !record.stage.is_final()) {
+            *stages.entry(record.stage.name()).or_default() += 1;
+        }
+        stages
+    }
+
     fn work(mut self, mut receive: mpsc::Receiver<Message>) {
         let ids: Vec<JobId> = self.jobs.keys().copied().collect();
         for id in ids {

@@ -265,6 +265,12 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
             next.passed_over.push(PassedOver { miner, until_ms: Some(now_ms + DECLINED_MS) });
             Ok(release(next, &attempt, false, &code, &message, now_ms))
         }
+        // A run that fails at once can be heard of before its acceptance.
+        (Stage::Offered(attempt), Event::Failed { miner, code, message }) if attempt.miner == miner => {
+            let attempt = attempt.clone();
+            next.passed_over.push(PassedOver { miner, until_ms: None });
+            Ok(release(next, &attempt, false, &code, &message, now_ms))
+        }
         (Stage::Offered(attempt), Event::Tick) if now_ms >= attempt.deadline_ms => {
             let attempt = attempt.clone();
             next.passed_over.push(PassedOver { miner: attempt.miner, until_ms: Some(now_ms + DECLINED_MS) });

@@ -95,6 +95,18 @@ const TO_AUDIT: [(u64, Happening); 6] =
     [(0, tick), (1, chosen), (2, accepted), (500, committed), (501, clip), (502, reveal)];
 
 #[test]
+fn a_run_that_fails_before_its_acceptance_is_heard_of_goes_to_another() {
+    let failed: Happening =
+        |_| Event::Failed { miner: miner(1), code: "worker.crashed".to_owned(), message: "gone".to_owned() };
+    let (record, _) = go([(1, (|_| Event::Tick) as Happening), (2, chosen), (3, failed)]);
+    assert!(matches!(record.stage, Stage::Posted { .. }));
+    assert_eq!(record.history[0].code, "worker.crashed");
+    assert!(record.passed_over.iter().any(|passed| passed.miner == miner(1) && passed.until_ms.is_none()));
+    // The acceptance comes too late and changes nothing.
+    assert!(step(&record, accepted(&record), 4).is_err());
+}
+
+#[test]
 fn an_honest_job_is_paid_once() {
     let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, good as Happening)]));
     assert!(matches!(record.stage, Stage::Settled(..)));
