@@ -74,16 +74,24 @@ impl Sender {
     /// One round: looks for what was sent, sends again what is stuck, sends what is new.
     pub(crate) async fn tick(&self, head: u64, now_ms: u64) -> Result<(), SettlementError> {
         let account = self.key.address();
-        let mut out = self.store.in_state(IntentState::Mined, u32::MAX)?;
-        out.extend(self.store.in_state(IntentState::Sent, u32::MAX)?);
-        let queued = self.store.in_state(IntentState::Queued, MOST_IN_FLIGHT)?;
-        if out.is_empty() && queued.is_empty() {
+        if self.store.next_nonce()? == 0 && self.store.in_state(IntentState::Queued, 1)?.is_empty() {
             return Ok(());
         }
         let used = self
             .rpc
             .call("eth_getTransactionCount", |provider| async move { provider.get_transaction_count(account).await })
             .await?;
+        // A nonce that is free again was used in a block that was replaced, however deep it was.
+        let reopened = self.store.reopen(used)?;
+        if reopened > 0 {
+            tracing::warn!(reopened, "the chain has replaced blocks that counted; sending their transactions again");
+        }
+        let mut out = self.store.in_state(IntentState::Mined, u32::MAX)?;
+        out.extend(self.store.in_state(IntentState::Sent, u32::MAX)?);
+        let queued = self.store.in_state(IntentState::Queued, MOST_IN_FLIGHT)?;
+        if out.is_empty() && queued.is_empty() {
+            return Ok(());
+        }
         let counted = head.saturating_sub(self.config.confirmations);
         let used_for_good = self
             .rpc

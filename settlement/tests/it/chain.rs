@@ -150,7 +150,10 @@ impl Chain {
         match self.provider.estimate_gas(request.clone()).await {
             Ok(gas) => request.gas = Some(gas + gas / 4),
             Err(error) => {
-                let data = error.as_error_resp().and_then(|said| said.as_revert_data()).unwrap_or_default();
+                let data = error
+                    .as_error_resp()
+                    .and_then(alloy::rpc::json_rpc::ErrorPayload::as_revert_data)
+                    .unwrap_or_default();
                 let name = InfernetSettlementErrors::abi_decode(&data).map(|error| format!("{error:?}"));
                 let name = name.ok().and_then(|text| text.split('(').next().map(str::to_owned));
                 return Err(name.unwrap_or_else(|| error.to_string()));

@@ -4,5 +4,14 @@
 mod artefacts;
 mod chain;
 mod contract;
+mod driver;
+mod embedded;
+mod faults;
+mod gas;
+mod invariants;
+#[cfg(unix)]
+mod kill;
+mod party;
+mod reorganisation;
 mod vectors;
 mod world;

@@ -275,6 +275,18 @@ impl Store {
         })
     }
 
+    /// Transactions that were over and whose nonce the chain says is free: they are followed again. An endpoint that is behind says
+    /// so, too; then their receipts are found again.
+    pub(crate) fn reopen(&self, used: u64) -> Result<usize, SettlementError> {
+        self.write("follow transactions again in", |transaction| {
+            transaction.execute(
+                "UPDATE intents SET state = 'sent', block = NULL, hash = NULL, note = 'its block was replaced'
+                 WHERE state IN ('done', 'reverted') AND nonce >= ?1",
+                params![signed(used)],
+            )
+        })
+    }
+
     /// Another transaction has used the nonce for good: none of the intent's own can be mined any more, and it is sent anew.
     pub(crate) fn displaced(&self, intent: i64) -> Result<(), SettlementError> {
         self.write("queue a transaction again in", |transaction| {
