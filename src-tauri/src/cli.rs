@@ -1,5 +1,6 @@
 //! Arguments.
 
+mod chain;
 mod economics;
 mod node;
 mod remote;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use chain::*;
 pub(crate) use economics::*;
 pub(crate) use node::*;
 pub(crate) use remote::*;
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     /// Look at a ledger on this computer: balance, history, verify, export
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Settlement on an EVM chain: deploy, status, stake, claim and the rest of an account's calls
+    #[command(subcommand)]
+    Chain(Box<ChainCommand>),
     /// Internal: run jobs and audits for a node, over standard input and output
     #[command(hide = true)]
     Worker(WorkerArgs),

@@ -191,5 +191,8 @@ mod tests {
         let json = serde_json::to_string(&address()).unwrap();
         let config: ChainConfig = serde_json::from_str(&json).unwrap();
         assert_eq!(config, ChainConfig::new(address()));
+        let whole = ChainConfig { confirmations: 3, max_gas: 123_456, ..config };
+        let json = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), whole);
     }
 }

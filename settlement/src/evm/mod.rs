@@ -14,6 +14,8 @@ mod settlement;
 mod store;
 mod watcher;
 
+pub use alloy::primitives::{Address, B256};
+
 pub use account::{DepositOrder, EvmAccount};
 pub use config::{ChainAddress, ChainConfig, MOST_ENDPOINT_BYTES, MOST_ENDPOINTS};
 pub use deploy::{Deployment, Terms, creation_code, deploy, deployment_domain};

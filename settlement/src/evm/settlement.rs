@@ -415,7 +415,10 @@ impl Settlement for EvmSettlement {
             None => {}
         }
         // After a crash: what was proposed then, whatever trust has become since.
-        if let Some(known) = self.store.proposal_named(&format!("settle {key}"))? {
+        let name = format!("settle {key}");
+        if let Some(known) = self.store.proposal_named(&name)?
+            && (known.sent || self.store.intent(&name)?.is_none())
+        {
             return self.try_send(known.digest, now_ms);
         }
         let mut rows = Vec::with_capacity(payment.miners.len());
@@ -433,8 +436,7 @@ impl Settlement for EvmSettlement {
         let (scores, acceptances) = rows.into_iter().unzip();
         let (proof_root, bundle_digest) = (b256(payment.proof_root), b256(payment.bundle));
         let judgement = Judgement::Settle { job: key, fee, proof_root, bundle_digest, scores, acceptances };
-        let progress = self.propose(&judgement, now_ms)?;
-        Ok(progress)
+        self.propose(&judgement, now_ms)
     }
 
     fn slash(&mut self, penalty: &Penalty, now_ms: u64) -> Result<Progress, SettlementError> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use infernet_ledger::{AccountId, Digest, JobId, ProofKind, RefundReason};
 use infernet_settlement::evm::{
-    Deployment, DepositOrder, EvmSettlement, IntentState, Store, deploy, deployment_domain,
+    Deployment, DepositOrder, EvmKey, EvmSettlement, IntentState, Judgement, Store, deploy, deployment_domain,
 };
 use infernet_settlement::{
     Accepted, Assignment, Backend, Commitment, Party as Holder, Payment, Penalty, Progress, Promise, Settlement,
@@ -173,12 +173,12 @@ async fn what_does_not_fit_the_chain_is_not_assigned_or_signed() {
     let witness = s.validators[1].settlement(w);
     witness.co_sign(&judgement).unwrap();
     let mut praised = judgement.clone();
-    if let infernet_settlement::evm::Judgement::Settle { scores, .. } = &mut praised {
+    if let Judgement::Settle { scores, .. } = &mut praised {
         scores[0].trust_ppm = 900_000;
     }
     assert_eq!(witness.co_sign(&praised).unwrap_err().code(), "chain.amount");
     let mut dearer = judgement;
-    if let infernet_settlement::evm::Judgement::Settle { fee, .. } = &mut dearer {
+    if let Judgement::Settle { fee, .. } = &mut dearer {
         *fee += 1;
     }
     assert_eq!(witness.co_sign(&dearer).unwrap_err().code(), "chain.signature");
@@ -309,6 +309,30 @@ async fn what_the_chain_refuses_fails_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_judgement_that_the_chain_refuses_can_be_made_anew() {
+    let s = scene().await;
+    let (w, validator) = (&s.w, &s.validators[0]);
+    let mut money = validator.settlement(w);
+    let judgement = |reason| Judgement::Cancel { job: B256::ZERO, reason };
+    for reason in [1, 2] {
+        let judgement = judgement(reason);
+        assert!(matches!(money.propose(&judgement, now_ms()).unwrap(), Progress::NeedsSignatures { have: 1, .. }));
+        for other in &s.validators[1..3] {
+            let signature = other.settlement(w).co_sign(&judgement).unwrap();
+            money.add_signature(judgement.digest(&w.domain), &signature, now_ms()).unwrap();
+        }
+        validator.is(&judgement.name(), IntentState::Queued);
+        // While it is on its way there is no other.
+        let other = Judgement::Cancel { job: B256::ZERO, reason: 9 };
+        assert_eq!(money.propose(&other, now_ms()).unwrap_err().code(), "chain.conflict");
+        for _ in 0..5 {
+            validator.driver.round(now_ms()).await.unwrap();
+        }
+        validator.is(&judgement.name(), IntentState::Failed);
+    }
+}
+
+#[tokio::test]
 async fn a_nonce_that_another_program_used_is_given_up_when_that_is_final() {
     let w = World::new().await;
     let (a, b) = (Party::new(&w, &w.miners[1]), Party::new(&w, &w.miners[1]));
@@ -335,7 +359,7 @@ async fn a_deployment_goes_on_where_it_was() {
     w.chain.fund(deployer.address()).await;
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("deploy"), deployment_domain(31_337), deployer.address()).unwrap();
-    let validators = w.validators.iter().map(|key| key.address()).collect();
+    let validators = w.validators.iter().map(EvmKey::address).collect();
     let deployment = Deployment { token: w.token, validators, terms: terms() };
     let chain = config(&w, vec![w.chain.url.clone()]);
     let mut found = Vec::new();

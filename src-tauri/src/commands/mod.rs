@@ -4,6 +4,7 @@ mod attack_bench;
 mod bench;
 mod bounds;
 mod calibrate;
+mod chain;
 mod commit;
 mod demo;
 mod device;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Node(arguments) => node::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Chain(command) => chain::run(&command),
         Command::Worker(arguments) => work::run(&arguments),
         Command::Remote(command) => remote::run(&command),
         Command::ProbeDevices => devices::print_probe(),

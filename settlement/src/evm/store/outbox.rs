@@ -133,14 +133,15 @@ pub(super) fn enqueue(
             .query_row(&format!("SELECT {COLUMNS} FROM intents WHERE name = ?1"), params![name], intent)
             .optional()?;
         match known {
-            Some(known) if known.target != *target || known.calldata.as_ref() != calldata.as_slice() => {
-                return Ok(Err(name.clone()));
-            }
+            // It never had a nonce: nothing of it is out, and the name is free.
             Some(known) if known.state == IntentState::Failed => {
                 transaction.execute(
-                    "UPDATE intents SET state = 'queued', refusals = 0, note = '' WHERE id = ?1",
-                    params![known.id],
+                    "UPDATE intents SET state = 'queued', refusals = 0, note = '', target = ?2, calldata = ?3 WHERE id = ?1",
+                    params![known.id, target.as_slice(), calldata],
                 )?;
+            }
+            Some(known) if known.target != *target || known.calldata.as_ref() != calldata.as_slice() => {
+                return Ok(Err(name.clone()));
             }
             Some(_) => {}
             None => {
@@ -321,8 +322,11 @@ mod tests {
         assert_eq!(error.code(), "chain.conflict");
         let first = store.intent("a").unwrap().unwrap();
         store.set_state(first.id, IntentState::Failed, None, "no").unwrap();
+        store.enqueue(&[call("a", 7)], 6).unwrap();
+        let again = store.intent("a").unwrap().unwrap();
+        assert_eq!((again.state, again.calldata.as_ref()), (IntentState::Queued, &[7][..]));
+        store.set_state(first.id, IntentState::Failed, None, "no").unwrap();
         store.enqueue(&[call("a", 1)], 6).unwrap();
-        assert_eq!(store.intent("a").unwrap().unwrap().state, IntentState::Queued);
         let attempt =
             Attempt { hash: B256::ZERO, raw: Bytes::new(), gas: 1, max_fee: u128::MAX, priority: 2, sent_ms: 3 };
         store.record(first.id, 7, &attempt).unwrap();

@@ -31,9 +31,13 @@ pub(crate) struct Proposal {
     pub name: String,
     /// The judgement as JSON.
     pub body: String,
-    /// Whether it was queued to be sent.
+    /// Whether it was queued to be sent, and the chain did not refuse it.
     pub sent: bool,
 }
+
+/// What the chain refused before it was sent is not on its way: it may be proposed anew, otherwise or with other signatures.
+const COLUMNS: &str = "digest, name, body, sent AND NOT EXISTS
+    (SELECT 1 FROM intents WHERE intents.name = proposals.name AND intents.state = 'failed')";
 
 fn accepted(row: &Row<'_>) -> rusqlite::Result<Accepted> {
     Ok(Accepted {
@@ -138,7 +142,7 @@ impl Store {
     pub(crate) fn propose(&self, name: &str, digest: B256, body: &str) -> Result<(), SettlementError> {
         let stored = self.write("keep a judgement in", |transaction| {
             let known = transaction
-                .query_row("SELECT digest, name, body, sent FROM proposals WHERE name = ?1", params![name], proposal)
+                .query_row(&format!("SELECT {COLUMNS} FROM proposals WHERE name = ?1"), params![name], proposal)
                 .optional()?;
             match known {
                 Some(known) if known.digest == digest => return Ok(true),
@@ -163,7 +167,7 @@ impl Store {
         self.read("read", |connection| {
             connection
                 .query_row(
-                    "SELECT digest, name, body, sent FROM proposals WHERE digest = ?1",
+                    &format!("SELECT {COLUMNS} FROM proposals WHERE digest = ?1"),
                     params![digest.as_slice()],
                     proposal,
                 )
@@ -174,7 +178,7 @@ impl Store {
     pub(crate) fn proposal_named(&self, name: &str) -> Result<Option<Proposal>, SettlementError> {
         self.read("read", |connection| {
             connection
-                .query_row("SELECT digest, name, body, sent FROM proposals WHERE name = ?1", params![name], proposal)
+                .query_row(&format!("SELECT {COLUMNS} FROM proposals WHERE name = ?1"), params![name], proposal)
                 .optional()
         })
     }
@@ -183,7 +187,7 @@ impl Store {
     pub(crate) fn unsent_proposals(&self) -> Result<Vec<Proposal>, SettlementError> {
         self.read("read", |connection| {
             let mut statement =
-                connection.prepare_cached("SELECT digest, name, body, sent FROM proposals WHERE sent = 0")?;
+                connection.prepare_cached(&format!("SELECT {COLUMNS} FROM proposals WHERE sent = 0"))?;
             let rows = statement.query_map([], proposal)?;
             rows.collect()
         })
