@@ -9,8 +9,8 @@ purpose="${1:-run}"
 packages=(build-essential pkg-config curl ca-certificates)
 commands=(cc make pkg-config curl)
 if [ "$purpose" = test ]; then
-    packages+=(ffmpeg)
-    commands+=(ffmpeg ffprobe)
+    packages+=(ffmpeg nodejs npm)
+    commands+=(ffmpeg ffprobe node npm)
 fi
 
 missing=()
@@ -45,6 +45,18 @@ elif ! at_least "$RUST_MINIMUM" "$(rust_version)"; then
     fi
     echo "setup: Rust $(rust_version) is older than $RUST_MINIMUM; updating the stable toolchain" >&2
     rustup update stable >&2
+fi
+
+# The settlement contract's tests: the pinned compiler and chain, from the lock file in contracts/.
+if [ "$purpose" = test ]; then
+    contracts="$(cd "$(dirname "${BASH_SOURCE[0]}")/../contracts" && pwd)"
+    # npm keeps a copy of the lock file it has installed; a newer lock file is installed anew.
+    if [ ! -e "$contracts/node_modules/.package-lock.json" ] ||
+        [ "$contracts/package-lock.json" -nt "$contracts/node_modules/.package-lock.json" ]; then
+        echo "setup: installing the Solidity compiler and the test chain into contracts/node_modules" >&2
+        (cd "$contracts" && npm ci --ignore-scripts --no-audit --no-fund >&2)
+        touch "$contracts/node_modules/.package-lock.json"
+    fi
 fi
 
 if [ "$purpose" = test ] && ! cargo nextest --version >/dev/null 2>&1; then

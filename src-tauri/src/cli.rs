@@ -1,5 +1,6 @@
 //! Arguments.
 
+mod chain;
 mod economics;
 mod identity;
 mod node;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use chain::*;
 pub(crate) use economics::*;
 pub(crate) use identity::*;
 pub(crate) use node::*;
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Look at a ledger on this computer: balance, history, verify, export
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Settlement on an EVM chain: deploy, status, stake, claim and the rest of an account's calls
+    #[command(subcommand)]
+    Chain(Box<ChainCommand>),
     /// Internal: run jobs and audits for a node, over standard input and output
     #[command(hide = true)]
     Worker(WorkerArgs),

@@ -10,10 +10,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("infernet-engine", &[]),
     ("infernet-ledger", &["infernet-economics"]),
     ("infernet-network", &["infernet-engine"]),
+    ("infernet-settlement", &["infernet-ledger"]),
     ("infernet-adversary", &["infernet-engine", "infernet-network"]),
     (
         "infernet-node",
-        &["infernet-api", "infernet-economics", "infernet-engine", "infernet-ledger", "infernet-network"],
+        &[
+            "infernet-api",
+            "infernet-economics",
+            "infernet-engine",
+            "infernet-ledger",
+            "infernet-network",
+            "infernet-settlement",
+        ],
     ),
     (
         "infernet",
@@ -25,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "infernet-ledger",
             "infernet-network",
             "infernet-node",
+            "infernet-settlement",
         ],
     ),
 ];

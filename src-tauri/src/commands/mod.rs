@@ -3,6 +3,7 @@
 mod attack_bench;
 mod bench;
 mod calibrate;
+mod chain;
 mod commit;
 mod demo;
 mod device;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Identity(command) => identity::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Chain(command) => chain::run(&command),
         Command::Worker(arguments) => work::run(&arguments),
         Command::Remote(command) => remote::run(&command),
         Command::ProbeDevices => devices::print_probe(),
