@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "infernet-node",
         &["infernet-api", "infernet-economics", "infernet-engine", "infernet-ledger", "infernet-network"],
     ),
+    ("infernet-ui", &["infernet-api", "infernet-economics"]),
     (
         "infernet",
         &[
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "infernet-ledger",
             "infernet-network",
             "infernet-node",
+            "infernet-ui",
         ],
     ),
 ];
