@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "infernet-settlement",
         ],
     ),
+    ("infernet-ui", &["infernet-api", "infernet-economics"]),
     (
         "infernet",
         &[
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "infernet-network",
             "infernet-node",
             "infernet-settlement",
+            "infernet-ui",
         ],
     ),
 ];

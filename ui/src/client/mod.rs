@@ -1,0 +1,9 @@
+//! The thread behind the window: events in, snapshot fresh, commands done.
+
+mod clip;
+mod execute;
+mod files;
+mod refresh;
+mod thread;
+
+pub(crate) use thread::{ClientThread, Start};

@@ -1,0 +1,41 @@
+//! `ui/`: the dashboard: nine pages and a first run over the node's API, drawn with egui.
+//!
+//! Drawing is a pure function: [`dashboard_ui`] reads a [`Snapshot`], changes the window's own [`UiState`] and writes
+//! commands into [`Actions`]; it does no input or output. With the feature `client` there is also the window
+//! (`run_dashboard`), and behind it a thread that keeps the snapshot fresh and does what was asked for. Without it the crate
+//! compiles for wasm32.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`snapshot`] | everything that is drawn, and how events change it |
+//! | [`actions`] | what the owner asked for, as typed commands |
+//! | [`theme`] | tokens (the one file with colours and sizes), fonts, icons |
+//! | [`widgets`] | cards, stats, bars, charts, tables, and the states loading, empty and error |
+//! | `pages`, [`wizard`], [`palette`], [`toasts`], [`dialog`] | what is made of them |
+//! | [`format`](mod@format) | numbers with their units |
+//! | `client`, `window` | the thread and the window, with the feature `client` |
+
+pub mod actions;
+mod app;
+#[cfg(feature = "client")]
+mod client;
+pub mod dialog;
+pub mod format;
+mod pages;
+pub mod palette;
+pub mod snapshot;
+mod state;
+pub mod theme;
+pub mod toasts;
+pub mod widgets;
+#[cfg(feature = "client")]
+mod window;
+pub mod wizard;
+
+pub use actions::{Action, ActionId, Actions, ClipFormat};
+pub use app::{dashboard_ui, page_ui};
+pub use pages::{EarningsState, EconomicsState, ProofsState, SettingsState, StudioState};
+pub use snapshot::{Connection, Loadable, Snapshot};
+pub use state::{Page, RequestIds, UiState, Zoom};
+#[cfg(feature = "client")]
+pub use window::{DashboardError, DashboardOptions, Restart, run_dashboard};

@@ -1,0 +1,120 @@
+//! Every page in its four states. After a change on purpose: `UPDATE_SNAPSHOTS=1`, and look at each.
+
+use egui::Theme;
+use egui_kittest::SnapshotOptions;
+use infernet_ui::wizard::WizardState;
+use infernet_ui::{EconomicsState, Page, Snapshot, UiState};
+
+use crate::{fixtures, window};
+
+const SIZE: [f32; 2] = [1280.0, 800.0];
+
+fn short(page: Page) -> &'static str {
+    match page {
+        Page::Home => "home",
+        Page::Studio => "studio",
+        Page::Hardware => "hardware",
+        Page::Proofs => "proofs",
+        Page::Earnings => "earnings",
+        Page::Network => "network",
+        Page::Economics => "economics",
+        Page::Models => "models",
+        Page::Settings => "settings",
+    }
+}
+
+fn look(
+    name: &str,
+    snapshot: Snapshot,
+    state: UiState,
+    theme: Theme,
+    size: [f32; 2],
+    scale: f32,
+) -> egui_kittest::SnapshotResult {
+    let mut window = window(snapshot, state, theme, size, scale);
+    window.run_steps(6);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");
+    window.try_snapshot_options(name, &SnapshotOptions::new().output_path(folder))
+}
+
+fn state(page: Page) -> UiState {
+    UiState { page, folder: "/home/me/Videos".into(), ..UiState::default() }
+}
+
+/// All pages of a state in one look; every failure is told, not the first alone.
+fn pages(kind: &str, theme: Theme, scale: f32, snapshot: fn() -> Snapshot) {
+    let suffix = if theme == Theme::Dark { "dark" } else { "light" };
+    let size = if scale > 1.0 { [853.0, 533.0] } else { SIZE };
+    let mut failed = Vec::new();
+    for page in Page::ALL {
+        let mut state = state(page);
+        if page == Page::Economics && kind == "error" {
+            state.economics = EconomicsState::failing(fixtures::problem());
+        }
+        if page == Page::Proofs && kind == "full" {
+            state.open_proof(fixtures::job_id(13));
+        }
+        let name = format!("{}-{kind}-{suffix}-{:.0}", short(page), scale * 100.0);
+        if let Err(error) = look(&name, snapshot(), state, theme, size, scale) {
+            failed.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn full_dark() {
+    pages("full", Theme::Dark, 1.0, fixtures::full);
+}
+
+#[test]
+fn full_light() {
+    pages("full", Theme::Light, 1.0, fixtures::full);
+}
+
+#[test]
+fn full_dark_large() {
+    pages("full", Theme::Dark, 1.5, fixtures::full);
+}
+
+#[test]
+fn full_light_large() {
+    pages("full", Theme::Light, 1.5, fixtures::full);
+}
+
+#[test]
+fn empty_dark() {
+    pages("empty", Theme::Dark, 1.0, fixtures::empty);
+}
+
+#[test]
+fn loading_dark() {
+    pages("loading", Theme::Dark, 1.0, fixtures::loading);
+}
+
+#[test]
+fn error_dark() {
+    pages("error", Theme::Dark, 1.0, fixtures::error);
+}
+
+#[test]
+fn first_run() {
+    for step in 0..4 {
+        let state = UiState { wizard: Some(WizardState::at(step)), ..state(Page::Home) };
+        look(&format!("wizard-{}-dark-100", step + 1), fixtures::full(), state, Theme::Dark, SIZE, 1.0).unwrap();
+    }
+    for (kind, snapshot) in
+        [("empty", fixtures::empty()), ("loading", fixtures::loading()), ("error", fixtures::error())]
+    {
+        let state = UiState { wizard: Some(WizardState::default()), ..state(Page::Home) };
+        look(&format!("wizard-{kind}-dark-100"), snapshot, state, Theme::Dark, SIZE, 1.0).unwrap();
+    }
+}
+
+#[test]
+fn a_small_window_is_not_clipped() {
+    for page in [Page::Home, Page::Studio, Page::Earnings, Page::Network] {
+        look(&format!("{}-small-dark", short(page)), fixtures::full(), state(page), Theme::Dark, [1024.0, 640.0], 1.0)
+            .unwrap();
+    }
+}
