@@ -135,6 +135,8 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
     let restart = options.restart;
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
         let context = &creation.egui_ctx;
+        // The keys for it are ours, so that the size is kept.
+        context.options_mut(|options| options.zoom_with_keyboard = false);
         theme::install_fonts(context);
         theme::apply(context);
         if let Some(look) = creation.storage.and_then(|storage| storage.get_string(KEY_LOOK)) {

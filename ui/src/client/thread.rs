@@ -213,3 +213,94 @@ fn taken(link: &Link, update: Update, pause: &mut Option<tokio::time::Instant>) 
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use infernet_api::ApiToken;
+    use infernet_api::client::{ClientConfig, ServerTrust};
+    use infernet_api::types::status::{MiningState, MiningStatus};
+
+    use super::*;
+    use crate::snapshot::Loadable;
+
+    /// Answers every request: events stay open, mining starts, anything else is refused as a node does.
+    fn serve(listener: TcpListener) {
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let request = lines.next().unwrap().unwrap();
+                while lines.next().unwrap().unwrap() != "" {}
+                let close = "Connection: close\r\n";
+                if request.contains("/v1/events") {
+                    write!(stream, "HTTP/1.1 200 OK\r\n{close}Content-Type: text/event-stream\r\n\r\n: hello\n\n")
+                        .unwrap();
+                    open.push(stream);
+                    continue;
+                }
+                let mining = MiningStatus {
+                    state: MiningState::Waiting,
+                    pause_reasons: [].into(),
+                    pause_ends_unix_ms: None,
+                    since_unix_ms: 1,
+                    attention: None,
+                };
+                let (code, body) = if request.contains("/v1/mining/start") {
+                    ("200 OK", serde_json::to_string(&mining).unwrap())
+                } else {
+                    ("503 Busy", r#"{"code":"busy","message":"busy","next_step":"wait"}"#.to_owned())
+                };
+                let head = format!(
+                    "HTTP/1.1 {code}\r\n{close}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).unwrap();
+            }
+        });
+    }
+
+    fn wait(thread: &ClientThread, what: &str, until: impl Fn(&Snapshot) -> bool) {
+        let start = Instant::now();
+        while !until(&thread.snapshot()) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {:?}", thread.snapshot().connection);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_away_is_found_again_and_obeys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let token = ApiToken::from_bytes([7; 32]);
+        let config = ClientConfig { url: format!("http://{address}"), token, trust: ServerTrust::ThisComputer };
+        let client = Client::new(&config).unwrap();
+        let thread = ClientThread::start(Start { client, changed: Arc::new(|| {}), restart: None }).unwrap();
+        wait(
+            &thread,
+            "away",
+            |snapshot| matches!(&snapshot.connection, Connection::Lost(problem) if problem.code == "no_node"),
+        );
+        assert!(matches!(thread.snapshot().status, Loadable::Failed(_)), "what never came says why");
+
+        serve(TcpListener::bind(address).unwrap());
+        wait(&thread, "back", |snapshot| snapshot.connection == Connection::Connected);
+        thread.send(vec![(ActionId(1), Action::StartMining), (ActionId(2), Action::RescanDevices)]);
+        wait(&thread, "done", |snapshot| {
+            snapshot.outcome(ActionId(1)).is_some() && snapshot.outcome(ActionId(2)).is_some()
+        });
+        let snapshot = thread.snapshot();
+        assert_eq!(snapshot.outcome(ActionId(1)), Some(&Ok(String::new())));
+        assert_eq!(snapshot.outcome(ActionId(2)).unwrap().as_ref().unwrap_err().code, "busy");
+        drop(snapshot);
+        let start = Instant::now();
+        drop(thread);
+        assert!(start.elapsed() < Duration::from_secs(5), "the thread ends with the window");
+    }
+}

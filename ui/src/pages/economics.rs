@@ -368,7 +368,7 @@ fn cost_card(ui: &mut Ui, slot: &mut Slot, cost: &CostComparison) {
     card_titled(
         ui,
         slot,
-        "A clip here and in the cloud",
+        "Here and in the cloud",
         |ui| drop(pill(ui, &ratio, colours.good)),
         |ui| {
             let most = cost.network.iter().chain(&cost.cloud).map(|each| each.total).fold(1e-9, f64::max);

@@ -88,6 +88,8 @@ pub fn toggle(ui: &mut Ui, value: &mut bool, name: &str, hint: &str) -> bool {
         changed = response.changed();
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
+            // Beside the middle of the box.
+            ui.add_space(5.0);
             let colour = palette(ui).text;
             medium(ui, name, colour);
             if !hint.is_empty() {

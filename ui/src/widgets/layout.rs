@@ -112,9 +112,7 @@ pub fn tile<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
 /// Things beside each other with these shares of the width, in as many rows as it takes to give each `least_width`.
 pub fn flow(ui: &mut Ui, salt: &str, shares: &[f32], least_width: f32, mut add: impl FnMut(&mut Ui, usize, &mut Slot)) {
     let available = ui.available_width();
-    let fit = ((available + tokens::GAP) / (least_width + tokens::GAP)).floor().max(1.0) as usize;
-    let rows = shares.len().div_ceil(fit.min(shares.len()).max(1));
-    let per_row = shares.len().div_ceil(rows.max(1)).max(1);
+    let per_row = per_row(shares, available, least_width);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = tokens::GAP;
         for (row, chunk) in shares.chunks(per_row).enumerate() {
@@ -145,4 +143,31 @@ pub fn flow(ui: &mut Ui, salt: &str, shares: &[f32], least_width: f32, mut add: 
         }
     });
     ui.add_space(tokens::GAP - tokens::GAP_SMALL);
+}
+
+/// The most columns of which none is narrower than `least_width`, spread evenly over the rows.
+fn per_row(shares: &[f32], available: f32, least_width: f32) -> usize {
+    let wide = |columns: usize| {
+        shares.chunks(columns).all(|row| {
+            let room = available - tokens::GAP * (row.len() - 1) as f32;
+            let total: f32 = row.iter().sum();
+            row.iter().all(|share| room * share / total >= least_width)
+        })
+    };
+    let most = (1..=shares.len()).rev().find(|columns| wide(*columns)).unwrap_or(1);
+    shares.len().div_ceil(shares.len().div_ceil(most).max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_column_is_narrower_than_it_may_be() {
+        assert_eq!(per_row(&[1.0; 4], 1000.0, 200.0), 4);
+        assert_eq!(per_row(&[1.0; 4], 780.0, 200.0), 2);
+        assert_eq!(per_row(&[1.45, 1.0], 753.0, 360.0), 1);
+        assert_eq!(per_row(&[1.0; 3], 10.0, 200.0), 1);
+        assert_eq!(per_row(&[], 10.0, 200.0), 1);
+    }
 }

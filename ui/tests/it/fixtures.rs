@@ -139,7 +139,7 @@ pub(crate) fn job(seed: u64, part: JobPart, stage: JobStage) -> Job {
         updated_unix_ms: NOW - 400_000 * seed,
         prompt: (part == JobPart::Requested).then(|| PROMPTS[seed as usize % PROMPTS.len()].to_owned()),
         negative_prompt: None,
-        model: Some(model_id(if seed % 3 == 0 { "zeroscope-v2-576w" } else { "starter" })),
+        model: Some(model_id(if seed.is_multiple_of(3) { "zeroscope-v2-576w" } else { "starter" })),
         model_digest: digest(seed % 3),
         size: size(256, 144, 16, 30),
         stage,
@@ -223,7 +223,6 @@ fn devices() -> DeviceList {
         load_percent: Some(12.0),
         usability: DeviceUsability::Usable { backend: "cpu".to_owned() },
         benchmarks: vec![Benchmark { model: model_id("starter"), seconds_per_evaluation: 0.34, measured_unix_ms: NOW }],
-        ..gpu.clone()
     };
     DeviceList {
         sampled_unix_ms: NOW,

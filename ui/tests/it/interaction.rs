@@ -20,8 +20,8 @@ fn open(page: Page, snapshot: Snapshot) -> Window {
 
 /// The last control of a name: a dialog's is drawn after the page's, and words beside it are no control.
 fn press(window: &Window, name: &str) {
-    let controls = window.get_all_by_label(name).filter(|node| node.accesskit_node().role() != egui::Role::Label);
-    controls.last().unwrap_or_else(|| panic!("no control is called {name}")).click();
+    let mut controls = window.get_all_by_label(name).filter(|node| node.accesskit_node().role() != egui::Role::Label);
+    controls.next_back().unwrap_or_else(|| panic!("no control is called {name}")).click();
 }
 
 fn click(window: &mut Window, name: &str) {
@@ -32,8 +32,10 @@ fn click(window: &mut Window, name: &str) {
 /// Types into a field.
 fn fill(window: &mut Window, name: &str, text: &str) {
     click(window, name);
-    let fields = window.get_all_by_label(name).filter(|node| node.accesskit_node().role() != egui::Role::Label);
-    fields.last().unwrap().type_text(text);
+    {
+        let mut fields = window.get_all_by_label(name).filter(|node| node.accesskit_node().role() != egui::Role::Label);
+        fields.next_back().unwrap().type_text(text);
+    }
     window.run_steps(3);
 }
 

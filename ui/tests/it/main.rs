@@ -1,5 +1,5 @@
 //! Pages as pictures, and what happens when one is used: by names, as a screen reader sees them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod fixtures;
 mod interaction;
