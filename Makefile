@@ -1,4 +1,5 @@
-# make run    sets everything up, builds, and runs a whole network on this computer; with PROMPT it makes one clip
+# make run    sets everything up, builds, and opens the desktop (without a display: a whole network on this computer); with PROMPT
+#             it makes one clip
 # make test   everything that CI checks
 # make help   the rest
 
@@ -13,14 +14,18 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 run: build
 	@mkdir -p "$(OUT)"
-	@if [ -z "$(PROMPT)" ]; then INFERNET_ASSETS_DIR="$(CURDIR)/assets" exec "$(TARGET)/release/infernet" demo --out "$(OUT)"; fi; \
+	@if [ -z "$(PROMPT)" ] && [ -n "$(DISPLAY)$(WAYLAND_DISPLAY)" ]; then INFERNET_ASSETS_DIR="$(CURDIR)/assets" exec "$(TARGET)/release/infernet"; fi; \
+	if [ -z "$(PROMPT)" ]; then INFERNET_ASSETS_DIR="$(CURDIR)/assets" exec "$(TARGET)/release/infernet" demo --out "$(OUT)"; fi; \
 	clip="$(OUT)/clip-$$(date +%Y%m%d-%H%M%S).mp4"; \
 	INFERNET_ASSETS_DIR="$(CURDIR)/assets" "$(TARGET)/release/infernet" generate "$(PROMPT)" --out "$$clip" --gif "$${clip%.mp4}.gif" && \
 	echo "play $$clip, or make another: make run PROMPT='a blue star moving up'"
 
+# Without a display: nothing of GTK, WebKit or a window.
+DESKTOP := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-default-features)
+
 build: setup-run
 	@echo "building the release (a few minutes the first time)" >&2
-	$(CARGO) build --release -p infernet
+	$(CARGO) build --release -p infernet $(DESKTOP)
 
 test: setup-test lint units docs
 

@@ -9,13 +9,27 @@ purpose="${1:-run}"
 packages=(build-essential pkg-config curl ca-certificates)
 commands=(cc make pkg-config curl)
 if [ "$purpose" = test ]; then
-    packages+=(ffmpeg nodejs npm)
-    commands+=(ffmpeg ffprobe node npm)
+    # faketime, iproute2 and nftables: tests with wrong clocks and with network namespaces.
+    packages+=(ffmpeg faketime iproute2 nftables nodejs npm)
+    commands+=(ffmpeg ffprobe faketime ip nft node npm)
+fi
+# The desktop shell, and the window that software Vulkan draws in tests.
+libraries=()
+if [ "$purpose" = test ] || [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+    packages+=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev libgtk-3-dev librsvg2-dev libxkbcommon-dev)
+    libraries+=(webkit2gtk-4.1 ayatana-appindicator3-0.1 gtk+-3.0 xkbcommon)
+fi
+if [ "$purpose" = test ]; then
+    packages+=(mesa-vulkan-drivers libvulkan1 xvfb xdotool dbus-x11 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2)
+    commands+=(Xvfb xdotool dbus-run-session)
 fi
 
 missing=()
 for command in "${commands[@]}"; do
     command -v "$command" >/dev/null || missing+=("$command")
+done
+for library in ${libraries[@]+"${libraries[@]}"}; do
+    pkg-config --exists "$library" 2>/dev/null || missing+=("$library")
 done
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then

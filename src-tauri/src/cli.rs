@@ -1,6 +1,8 @@
 //! Arguments.
 
 mod chain;
+#[cfg(feature = "window")]
+mod desktop;
 mod economics;
 mod identity;
 mod node;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use chain::*;
+#[cfg(feature = "window")]
+pub(crate) use desktop::*;
 pub(crate) use economics::*;
 pub(crate) use identity::*;
 pub(crate) use node::*;
@@ -32,12 +36,19 @@ pub(crate) struct Cli {
     /// Log as JSON, one object a line
     #[arg(long, global = true)]
     pub(crate) log_json: bool,
+    /// Without one, the desktop opens
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Open the desktop: tray, node and window (also without any command)
+    #[cfg(feature = "window")]
+    Desktop(DesktopArgs),
+    /// Open the window alone, for a node of this computer or of another one
+    #[cfg(feature = "window")]
+    Dashboard(DashboardArgs),
     /// Show every GPU, the CPU and memory, and what would be computed on
     Devices(JsonArgs),
     /// Make a clip from a prompt

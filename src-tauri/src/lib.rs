@@ -17,6 +17,8 @@ mod paths;
 mod progress;
 mod proof_file;
 mod safe;
+#[cfg(feature = "window")]
+mod shell;
 mod worker;
 
 use std::process::ExitCode;
@@ -28,8 +30,21 @@ use clap::Parser;
 pub fn run() -> ExitCode {
     let arguments = cli::Cli::parse();
     output::start_logging(arguments.log.as_deref(), arguments.log_json);
-    match commands::run(arguments.command) {
+    let Some(command) = arguments.command.or_else(usual) else {
+        // Clap's own words for a missing subcommand, with the help.
+        let _ = <cli::Cli as clap::CommandFactory>::command().print_help();
+        return ExitCode::from(2);
+    };
+    match commands::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// What is meant by no command at all.
+fn usual() -> Option<cli::Command> {
+    #[cfg(feature = "window")]
+    return Some(cli::Command::Desktop(cli::DesktopArgs::default()));
+    #[cfg(not(feature = "window"))]
+    None
 }

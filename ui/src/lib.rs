@@ -38,4 +38,4 @@ pub use pages::{EarningsState, EconomicsState, ProofsState, SettingsState, Studi
 pub use snapshot::{Connection, Loadable, Snapshot};
 pub use state::{Page, RequestIds, UiState, Zoom};
 #[cfg(feature = "client")]
-pub use window::{DashboardError, DashboardOptions, Restart, run_dashboard};
+pub use window::{Commands, DashboardError, DashboardOptions, Restart, WindowCommand, run_dashboard};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egui::{Context, Ui, ViewportBuilder};
+use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 use infernet_api::client::{Client, ClientConfig, ClientError, ServerTrust};
 use infernet_api::{ApiToken, Problem};
 
@@ -22,6 +22,18 @@ const KEY_LOOK: &str = "infernet-look";
 
 /// Starts the node again; a problem is shown in the window.
 pub type Restart = Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>;
+
+/// What another process asks of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowCommand {
+    /// Come to the front.
+    Raise,
+    /// Close.
+    Close,
+}
+
+/// Gets a function that tells the window; called once, when the window is there.
+pub type Commands = Box<dyn FnOnce(Box<dyn Fn(WindowCommand) + Send>) + Send>;
 
 /// What the window needs to know.
 pub struct DashboardOptions {
@@ -43,6 +55,8 @@ pub struct DashboardOptions {
     pub random: [u8; 16],
     /// The page that is shown first.
     pub page: Page,
+    /// Where commands of another process come from.
+    pub commands: Option<Commands>,
 }
 
 impl DashboardOptions {
@@ -59,6 +73,7 @@ impl DashboardOptions {
             first_run: false,
             random,
             page: Page::Home,
+            commands: None,
         }
     }
 }
@@ -132,7 +147,7 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         wizard: options.first_run.then(WizardState::default),
         ..UiState::default()
     };
-    let restart = options.restart;
+    let (restart, commands) = (options.restart, options.commands);
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
         let context = &creation.egui_ctx;
         // The keys for it are ours, so that the size is kept.
@@ -141,6 +156,19 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         theme::apply(context);
         if let Some(look) = creation.storage.and_then(|storage| storage.get_string(KEY_LOOK)) {
             read_look(&look, &mut state);
+        }
+        if let Some(commands) = commands {
+            let context = context.clone();
+            commands(Box::new(move |command| {
+                let commands: &[ViewportCommand] = match command {
+                    WindowCommand::Raise => &[ViewportCommand::Minimized(false), ViewportCommand::Focus],
+                    WindowCommand::Close => &[ViewportCommand::Close],
+                };
+                for command in commands {
+                    context.send_viewport_cmd(command.clone());
+                }
+                context.request_repaint();
+            }));
         }
         let drawn = context.clone();
         // Changes that come close together are one frame.

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 const WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// 32 bytes of the operating system's randomness.
-pub(super) fn random() -> Result<[u8; 32]> {
+pub(crate) fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the operating system gives no randomness: {error}"))?;

@@ -9,13 +9,13 @@ mod demo;
 mod device;
 mod devices;
 mod economics;
-mod exchange;
+pub(crate) mod exchange;
 mod generate;
 mod identity;
 mod ledger;
 mod loaded;
 mod model;
-mod node;
+pub(crate) mod node;
 mod parity;
 mod remote;
 mod reveal;
@@ -29,6 +29,10 @@ use crate::failure::Result;
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> Result {
     match command {
+        #[cfg(feature = "window")]
+        Command::Desktop(arguments) => crate::shell::run(&arguments),
+        #[cfg(feature = "window")]
+        Command::Dashboard(arguments) => crate::shell::dashboard(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Model(command) => model::run(command),

@@ -52,24 +52,18 @@ struct Up {
     token_file: PathBuf,
 }
 
-pub(super) fn run(arguments: &NodeArgs) -> Result {
-    let data = match &arguments.data {
-        Some(folder) => folder.clone(),
-        None => paths::data_dir()?,
-    };
-    std::fs::create_dir_all(&data)?;
-    let safe = Safe::new(&data, arguments.passphrase_file.as_deref());
-    let (identity, new) = safe.open_or_create()?;
-    if new && !arguments.json {
-        eprintln!(
-            "made a new identity in {}; it is the key to what this node earns: back it up with `infernet identity phrase`",
-            data.display()
-        );
-    }
-    let network = network(arguments, &data, &identity)?;
-    let interrupted = interrupt::flag();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+/// A node with its API, in this process.
+pub(crate) struct Host {
+    node: Node,
+    backend: NodeBackend,
+    server: HttpServer,
+    up: Up,
+}
+
+impl Host {
+    /// Starts it on the current tokio runtime.
+    pub(crate) async fn start(arguments: &NodeArgs, identity: Identity, data: PathBuf) -> Result<Self> {
+        let network = network(arguments, &data, &identity)?;
         let settings = settings(arguments, &data)?;
         let config = config(arguments, data.clone(), &network, &settings.get())?;
         let node =
@@ -94,8 +88,55 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
             api: server.url(),
             token_file,
         };
+        Ok(Self { node, backend, server, up })
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(self) {
+        self.backend.stop();
+        self.server.shutdown(API_GRACE).await;
+        self.node.stop().await;
+    }
+}
+
+/// The node's folder.
+pub(crate) fn folder(arguments: &NodeArgs) -> Result<PathBuf> {
+    let data = match &arguments.data {
+        Some(folder) => folder.clone(),
+        None => paths::data_dir()?,
+    };
+    std::fs::create_dir_all(&data)?;
+    Ok(data)
+}
+
+/// The network that a node of this folder belongs to.
+#[cfg(feature = "window")]
+pub(crate) fn remembered_network(data: &Path) -> Result<Option<Invitation>> {
+    remembered(&data.join(NETWORK_FILE))
+}
+
+/// Whether a node of this folder has been told which network it belongs to.
+#[cfg(feature = "window")]
+pub(crate) fn has_network(data: &Path) -> bool {
+    data.join(NETWORK_FILE).is_file()
+}
+
+pub(super) fn run(arguments: &NodeArgs) -> Result {
+    let data = folder(arguments)?;
+    let (identity, new) = Safe::new(&data, arguments.passphrase_file.as_deref()).open_or_create()?;
+    if new && !arguments.json {
+        eprintln!(
+            "made a new identity in {}; it is the key to what this node earns: back it up with `infernet identity phrase`",
+            data.display()
+        );
+    }
+    let interrupted = interrupt::flag();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let host = Host::start(arguments, identity, data).await?;
+        let up = &host.up;
         if arguments.json {
-            output::json(&up)?;
+            output::json(up)?;
         } else {
             output::line(&format!("node {}: {}", up.node, up.roles))?;
             for address in &up.addresses {
@@ -107,9 +148,7 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
         while !interrupted.load(Ordering::SeqCst) {
             tokio::time::sleep(POLL).await;
         }
-        backend.stop();
-        server.shutdown(API_GRACE).await;
-        node.stop().await;
+        host.stop().await;
         Ok(())
     })
 }

@@ -1,0 +1,95 @@
+//! The dashboard's process. It reads commands from its standard input and ends when that ends, so that it never outlives the shell.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::failure::Result;
+
+/// Brings the window to the front.
+pub(super) const RAISE: &str = "raise";
+/// How often an open window is looked after.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// The window, open or not; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Window {
+    data: PathBuf,
+    child: Arc<Mutex<Option<Child>>>,
+}
+
+impl Window {
+    pub(super) fn new(data: PathBuf) -> Self {
+        Self { data, child: Arc::default() }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        // What is in it is whole after any panic.
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens the window, or raises it where it is open.
+    pub(super) fn open(&self) -> Result {
+        let mut child = self.child();
+        if let Some(open) = child.as_mut()
+            && open.try_wait()?.is_none()
+        {
+            if let Some(input) = open.stdin.as_mut() {
+                // A window that is just closing opens again with the next click.
+                let _ = writeln!(input, "{RAISE}").and_then(|()| input.flush());
+            }
+            return Ok(());
+        }
+        let started = Command::new(std::env::current_exe()?)
+            .args(["dashboard", "--commands", "--data"])
+            .arg(&self.data)
+            .stdin(Stdio::piped())
+            .spawn()?;
+        *child = Some(started);
+        drop(child);
+        let window = self.clone();
+        // Awaited, so that no zombie is left.
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(LOOK);
+                let mut child = window.child();
+                match child.as_mut().map(Child::try_wait) {
+                    Some(Ok(None)) => {}
+                    Some(Ok(Some(status))) => {
+                        if !status.success() {
+                            tracing::error!("the window ended with {status}; the node goes on");
+                        }
+                        *child = None;
+                        return;
+                    }
+                    Some(Err(_)) | None => return,
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether it is open.
+    #[cfg(not(feature = "desktop"))]
+    pub(super) fn is_open(&self) -> bool {
+        self.child().is_some()
+    }
+
+    /// Closes the window.
+    pub(super) fn close(&self) {
+        if let Some(mut open) = self.child().take() {
+            // The end of its input is its end.
+            drop(open.stdin.take());
+            for _ in 0..10 {
+                if matches!(open.try_wait(), Ok(Some(_))) {
+                    return;
+                }
+                std::thread::sleep(LOOK / 3);
+            }
+            let _ = open.kill();
+            let _ = open.wait();
+        }
+    }
+}
