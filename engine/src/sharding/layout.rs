@@ -13,12 +13,17 @@ impl Plan {
     /// # Errors
     /// The plan can't be used for it; the error says why and what to write instead.
     pub fn check(&self, frames: usize, levels: usize, guidance: bool) -> Result<(), PlanError> {
-        self.frame_ranges(frames)?;
         self.level_ranges(levels)?;
-        if self.branches && !guidance {
-            return Err(PlanError::NoGuidance);
-        }
-        Ok(())
+        self.check_clip(frames, guidance)
+    }
+
+    /// Checks what does not depend on the model.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_clip(&self, frames: usize, guidance: bool) -> Result<(), PlanError> {
+        self.frame_ranges(frames)?;
+        if self.branches && !guidance { Err(PlanError::NoGuidance) } else { Ok(()) }
     }
 
     /// Frames of each shard or window, in the clip's order.

@@ -115,8 +115,8 @@ impl<B: Backend + Clone> VideoModel for GroupModel<B> {
         let states = match &self.text {
             TextEncoder::Loaded(text) => self.member.threads.install(|| text.forward(&tokens.ids))?,
             TextEncoder::OnDemand { folder, config } => {
-                let text = ClipText::load(config.clone(), &Weights::open(folder)?)?;
-                self.member.threads.install(|| text.forward(&tokens.ids))?
+                let weights = Weights::open(folder)?;
+                self.member.threads.install(|| ClipText::forward_once(config, &weights, &tokens.ids))?
             }
         };
         Ok(TextStates { tokens: tokens.ids, states, width: self.text_config.hidden, truncated: tokens.truncated })
@@ -287,6 +287,8 @@ impl<B: Backend + Clone> GroupDenoiser<'_, B> {
             let input: &[f32] = if place.stage == 0 { &inputs[place.shard] } else { &[] };
             model.tell(rank, encode(&command, &[input]))?;
         }
+        let keepers = plan.computing()..plan.members();
+        keepers.clone().try_for_each(|rank| model.tell(rank, encode(&Command::Report, &[])))?;
         let own = match &started.job {
             Some(job) if !of(0).is_empty() => model.member.evaluate(job, &of(0), timestep, &inputs[0])?,
             _ => Vec::new(),
@@ -306,6 +308,9 @@ impl<B: Backend + Clone> GroupDenoiser<'_, B> {
             let lengths = vec![inputs[place.shard].len(); count];
             let bytes = model.hear(rank, reports, 4 * lengths.iter().sum::<usize>())?;
             place_outputs(rank, place.shard, numbers(rank, &bytes, &lengths)?);
+        }
+        for rank in keepers {
+            model.hear(rank, reports, 0)?;
         }
         reports[0].traffic = model.collective().counters().now();
         reports[0].peak_memory_bytes = peak_memory_bytes();
@@ -411,6 +416,7 @@ fn follow_commands<B: Backend + Clone>(member: &Member<B>, levels: usize, idle: 
                 let latents = numbers(LEADER, rest, &[shape.elements()])?.swap_remove(0);
                 answer(Rest::Bytes(&member.decode(&latents, shape)?))?;
             }
+            Command::Report => answer(Rest::Bytes(&[]))?,
             Command::Finish => job = None,
             Command::Stop => return Ok(()),
         }

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     },
     /// Decode frames; the numbers are their latents.
     Decode { shape: LatentShape },
+    /// Answer with what was exchanged so far: for members that only keep weights.
+    Report,
     /// The job is over.
     Finish,
     /// Leave.

@@ -19,6 +19,7 @@ mod parity;
 mod remote;
 mod reveal;
 mod score;
+mod shard;
 mod verify;
 mod work;
 
@@ -41,6 +42,8 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Economics(command) => economics::run(&command),
         Command::Node(arguments) => node::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::ShardBench(arguments) => shard::bench(&arguments),
+        Command::ShardMember(arguments) => shard::member(&arguments),
         Command::Ledger(command) => ledger::run(&command),
         Command::Worker(arguments) => work::run(&arguments),
         Command::Remote(command) => remote::run(&command),

@@ -7,6 +7,7 @@ mod inbox;
 mod link;
 mod local;
 mod stream;
+mod tcp;
 mod traffic;
 mod wire;
 
