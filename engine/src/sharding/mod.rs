@@ -19,6 +19,7 @@ mod leader;
 mod member;
 mod message;
 mod plan;
+pub mod planner;
 mod shares;
 mod streamed;
 mod window;

@@ -47,12 +47,6 @@ impl Shares {
         Ok(Self { units, program, part, parts })
     }
 
-    /// Bytes kept.
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> u64 {
-        self.units.iter().flatten().map(|(_, bytes)| bytes.len() as u64).sum()
-    }
-
     /// The share of a unit as a message: the formats of its tensors, then their bytes.
     fn message(&self, unit: usize) -> Option<Vec<u8>> {
         let tensors = self.units.get(unit)?;
