@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::sharding::{CollectiveError, PlanError};
 use crate::weights::WeightsError;
 
 /// Result of an engine operation.
@@ -53,6 +54,12 @@ pub enum EngineError {
         /// Cause.
         reason: String,
     },
+    /// A plan can't be used.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A group of members can't go on; the job can, in a new group, from its last checkpoint.
+    #[error(transparent)]
+    Group(#[from] CollectiveError),
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

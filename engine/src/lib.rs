@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`pipeline`] | prompt to frames: text, noise, steps with guidance, decoding; the [`pipeline::VideoModel`] trait |
+//! | [`sharding`] | one clip by several machines: plans, the `Collective` they exchange over, members and leader, planner |
 //! | [`schedulers`] | DDIM, DPM-Solver++ 2M and Euler as pure, elementwise, portable steps |
 //! | [`noise`] | seeded noise with the same bits everywhere, any element alone |
 //! | [`weights`] | safetensors and pickles, read strictly and without executing anything |
@@ -29,6 +30,7 @@ pub mod parity;
 pub mod pipeline;
 pub mod quality;
 pub mod schedulers;
+pub mod sharding;
 pub mod store;
 pub mod video;
 pub mod weights;

@@ -7,10 +7,12 @@ mod economics;
 mod identity;
 mod node;
 mod remote;
+mod shard;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use infernet_engine::sharding::Plan;
 
 pub(crate) use chain::*;
 #[cfg(feature = "window")]
@@ -19,11 +21,16 @@ pub(crate) use economics::*;
 pub(crate) use identity::*;
 pub(crate) use node::*;
 pub(crate) use remote::*;
+pub(crate) use shard::*;
 
 /// 32 bytes in hexadecimal digits.
 fn bytes32(text: &str) -> Result<[u8; 32], String> {
     let expected = || format!("expected 64 hexadecimal digits, found {} characters", text.chars().count());
     infernet_network::proof::Digest::from_hex(text).map(|digest| digest.0).ok_or_else(expected)
+}
+
+fn plan(text: &str) -> Result<Plan, String> {
+    text.parse::<Plan>().map_err(|error| format!("{error}; {} ({})", error.next_step(), error.code()))
 }
 
 /// Verifiable text-to-video generation on idle gaming PCs.
@@ -80,6 +87,11 @@ pub(crate) enum Command {
     Identity(IdentityCommand),
     /// A whole network on this computer: a validator, three honest miners, one that cheats, a requester; five jobs
     Demo(DemoArgs),
+    /// Measure plans for several machines, with processes of this computer behind emulated links
+    ShardBench(ShardBenchArgs),
+    /// Internal: one member of a group of processes
+    #[command(hide = true)]
+    ShardMember(ShardMemberArgs),
     /// Look at a ledger on this computer: balance, history, verify, export
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -230,6 +242,10 @@ pub(crate) struct GenerateArgs {
     /// Start from tensor `noise` of this safetensors file instead of the seed
     #[arg(long, value_name = "FILE", conflicts_with = "prove")]
     pub(crate) noise: Option<PathBuf>,
+    /// Who computes what: solo, stream, cfg=2, depth=2, frames=3, params=2, window=2 and combinations such as cfg=2,frames=3; all
+    /// members are threads here
+    #[arg(long, default_value = "solo", value_parser = plan)]
+    pub(crate) plan: Plan,
     /// Also commit to every step, and write what proves the run (private: it holds the keys) into this file
     #[arg(long, value_name = "FILE")]
     pub(crate) prove: Option<PathBuf>,

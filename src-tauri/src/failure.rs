@@ -7,6 +7,7 @@ use infernet_economics::EconomicsError;
 use infernet_engine::EngineError;
 use infernet_engine::devices::{ChooseError, DevicePreferenceError};
 use infernet_engine::quality::QualityError;
+use infernet_engine::sharding::PlanError;
 use infernet_engine::store::StoreError;
 use infernet_network::inference::RunError;
 use infernet_node::bounds::BoundsError;
@@ -56,8 +57,18 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::Cancelled => Failure::Interrupted,
             EngineError::Tensor(_) => Failure::Failed(error.into()),
+            EngineError::Plan(error) => error.into(),
+            EngineError::Group(error) => {
+                Failure::Failed(anyhow::Error::msg(format!("{error}\n  {} ({})", error.next_step(), error.code())))
+            }
             _ => Failure::Input(error.into()),
         }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Failure::Input(anyhow::Error::msg(format!("{error}\n  {} ({})", error.next_step(), error.code())))
     }
 }
 

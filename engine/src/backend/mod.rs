@@ -10,11 +10,14 @@
 //! model twice, since its two branches share weights but not activations, and memory is scarcer than launches.
 
 pub(crate) mod cpu;
+mod frames;
 pub(crate) mod tensor;
 
 use crate::error::Result;
 use crate::kernels::elementwise::Activation;
 use crate::weights::Source;
+
+pub(crate) use frames::{Columns, Edges, Exchange, Frames};
 
 /// A two-dimensional convolution.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +95,7 @@ pub(crate) struct MapShape {
 }
 
 /// A device that runs layers. Layers are loaded once and hold their weights.
-pub(crate) trait Backend: Sized + Send + Sync {
+pub(crate) trait Backend: Sized + Send + Sync + 'static {
     /// A feature map.
     type Map: Clone + Send + Sync;
     /// The activated timestep embedding.
@@ -140,7 +143,7 @@ pub(crate) trait Backend: Sized + Send + Sync {
 
     /// `TemporalConvLayer`: four group norms, SiLUs and convolutions over frames, and a residual.
     fn load_temporal_conv(&self, source: &Source<'_>, channels: usize, groups: usize) -> Result<Self::TemporalConv>;
-    fn temporal_conv(&self, layer: &Self::TemporalConv, x: Self::Map) -> Result<Self::Map>;
+    fn temporal_conv(&self, layer: &Self::TemporalConv, x: Self::Map, frames: Frames<'_>) -> Result<Self::Map>;
 
     /// `Transformer2DModel` with linear projections: self-attention over a frame's pixels, cross-attention to the text.
     fn load_spatial_transformer(&self, source: &Source<'_>, spec: TransformerSpec) -> Result<Self::SpatialTransformer>;
@@ -159,7 +162,12 @@ pub(crate) trait Backend: Sized + Send + Sync {
         source: &Source<'_>,
         spec: TransformerSpec,
     ) -> Result<Self::TemporalTransformer>;
-    fn temporal_transformer(&self, layer: &Self::TemporalTransformer, x: Self::Map) -> Result<Self::Map>;
+    fn temporal_transformer(
+        &self,
+        layer: &Self::TemporalTransformer,
+        x: Self::Map,
+        frames: Frames<'_>,
+    ) -> Result<Self::Map>;
 
     fn load_time_embedding(&self, source: &Source<'_>, spec: TimeSpec) -> Result<Self::TimeEmbedding>;
     /// The embedding of a timestep, activated, as ResNets use it.

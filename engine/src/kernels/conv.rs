@@ -109,15 +109,24 @@ pub(crate) struct TemporalRows<'a> {
     data: &'a [f32],
     zeros: &'a [f32],
     frames: usize,
+    skipped: usize,
     pixels: usize,
     channels: usize,
 }
 
 impl<'a> TemporalRows<'a> {
-    /// Rows are `frame * pixels + pixel`; `zeros` must hold at least `channels` zeros.
-    pub(crate) fn new(data: &'a [f32], zeros: &'a [f32], frames: usize, pixels: usize, channels: usize) -> Self {
+    /// Rows are `frame * pixels + pixel`, counted from frame `skipped` of `data` (1 where its first frame is only read); what
+    /// is beyond the frames is zero. `zeros` must hold at least `channels` zeros.
+    pub(crate) fn new(
+        data: &'a [f32],
+        zeros: &'a [f32],
+        frames: usize,
+        skipped: usize,
+        pixels: usize,
+        channels: usize,
+    ) -> Self {
         debug_assert!(zeros.len() >= channels);
-        Self { data, zeros, frames, pixels, channels }
+        Self { data, zeros, frames, skipped, pixels, channels }
     }
 }
 
@@ -129,7 +138,7 @@ impl Rows for TemporalRows<'_> {
         self.channels
     }
     fn segment(&self, row: usize, segment: usize) -> *const f32 {
-        let (frame, pixel) = (row / self.pixels + segment, row % self.pixels);
+        let (frame, pixel) = (row / self.pixels + self.skipped + segment, row % self.pixels);
         if frame == 0 || frame > self.frames {
             self.zeros.as_ptr()
         } else {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::checkpoint::Checkpoint;
 use super::elementwise::{guided_output, initial_state, next_state};
-use super::frames::to_rgb8;
 use super::model::{Branch, Denoiser, LatentShape, VideoModel};
 use super::observe::{Observer, Step};
 use super::request::GenerateRequest;
@@ -65,9 +65,6 @@ pub struct Generated {
     pub seconds: f64,
 }
 
-/// Frames decoded between looks at the cancel flag.
-const DECODE_CHUNK: usize = 4;
-
 /// Makes a clip.
 ///
 /// # Errors
@@ -77,6 +74,23 @@ pub fn generate(
     scheduler: &SchedulerConfig,
     request: &GenerateRequest,
     control: &mut Control<'_>,
+) -> Result<Generated> {
+    generate_from(model, scheduler, request, control, None, None)
+}
+
+/// As [`generate`], from a checkpoint of an earlier run of the same request if one is given, and showing one after every step.
+/// The clip has the bits of a run that was never interrupted, on whatever group of members either part ran. An observer sees only
+/// the steps that are run here.
+///
+/// # Errors
+/// As [`generate`]; or the checkpoint is not of this run.
+pub fn generate_from(
+    model: &dyn VideoModel,
+    scheduler: &SchedulerConfig,
+    request: &GenerateRequest,
+    control: &mut Control<'_>,
+    resume: Option<Checkpoint>,
+    mut checkpoints: Option<&mut dyn FnMut(Checkpoint)>,
 ) -> Result<Generated> {
     let start = Instant::now();
     request.check()?;
@@ -101,14 +115,26 @@ pub fn generate(
         }
         None => PortableNoise::new(request.seed, NoiseStream::InitialLatent).vector(shape.elements()),
     };
-    let mut state = initial_state(&noise, &scheduler, model.precision());
     if let Some(observer) = control.observer.as_deref_mut() {
         observer.noise(&noise, shape);
     }
 
     let denoiser = model.denoiser(shape, &conditional, unconditional.as_ref())?;
+    let state_noise = denoiser.begin(&noise)?;
+    if state_noise.len() != shape.elements() && control.step_noise.is_some() {
+        return Err(EngineError::Request(
+            "a run whose windows are kept apart until the end can't be proven; choose an exact plan".to_owned(),
+        ));
+    }
+    let mut state = initial_state(&state_noise, &scheduler, model.precision());
+    drop(state_noise);
     let mut previous: Option<(Vec<f32>, Vec<f32>)> = None;
-    for step in 0..scheduler.steps() {
+    let mut first_step = 0;
+    if let Some(checkpoint) = resume {
+        checkpoint.check(scheduler.steps(), state.len())?;
+        (first_step, state, previous) = (checkpoint.step, checkpoint.state, checkpoint.previous);
+    }
+    for step in first_step..scheduler.steps() {
         if control.cancelled.load(Ordering::Relaxed) {
             return Err(EngineError::Cancelled);
         }
@@ -116,8 +142,10 @@ pub fn generate(
         let input = scheduler.scale_model_input(step, &state);
         let outputs = evaluate(denoiser.as_ref(), &input, scheduler.timestep(step), unconditional.is_some())?;
         if let Some(observer) = control.observer.as_deref_mut() {
-            let (conditional, unconditional) = (&outputs.0, outputs.1.as_deref());
-            observer.step(Step { index: step, state: &state, conditional, unconditional });
+            let unconditional = outputs.1.as_deref().map(|output| denoiser.settle(output)).transpose()?;
+            let (state, conditional) = (denoiser.settle(&state)?, denoiser.settle(&outputs.0)?);
+            let unconditional = unconditional.as_deref();
+            observer.step(Step { index: step, state: &state, conditional: &conditional, unconditional });
         }
         let guided = guided_output(outputs.0, outputs.1.as_deref(), request.guidance);
         if let Some(at) = guided.iter().position(|x| !x.is_finite()) {
@@ -130,21 +158,26 @@ pub fn generate(
         let noise = control.step_noise.as_ref();
         let next = next_state(&scheduler, model.precision(), noise, step, &state, &guided, before)?;
         previous = Some((std::mem::replace(&mut state, next), guided));
+        if let Some(checkpoints) = checkpoints.as_deref_mut() {
+            checkpoints(Checkpoint { step: step + 1, state: state.clone(), previous: previous.clone() });
+        }
         let seconds = step_start.elapsed().as_secs_f64();
         (control.progress)(Progress::Step { done: step + 1, total: scheduler.steps(), seconds });
     }
+    let state = denoiser.settle(&state)?;
     drop(denoiser);
     if let Some(observer) = control.observer.as_deref_mut() {
         observer.final_state(&state);
     }
 
     let mut pixels = Vec::with_capacity(frames * request.height * request.width * 3);
-    for first in (0..frames).step_by(DECODE_CHUNK) {
+    let together = model.decode_together().max(1);
+    for first in (0..frames).step_by(together) {
         if control.cancelled.load(Ordering::Relaxed) {
             return Err(EngineError::Cancelled);
         }
-        let last = frames.min(first + DECODE_CHUNK);
-        pixels.extend(to_rgb8(&model.decode(&state, shape, first..last)?));
+        let last = frames.min(first + together);
+        pixels.extend(model.decode_rgb8(&state, shape, first..last)?);
         (control.progress)(Progress::Decoding { done: last, total: frames });
     }
     if let Some(observer) = control.observer.as_deref_mut() {

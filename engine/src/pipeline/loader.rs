@@ -52,6 +52,17 @@ impl LoadOptions {
 /// # Errors
 /// A file is missing, damaged, or does not fit the others; the message names it. The device can't be used.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Box<dyn VideoModel>> {
+    check_index(folder)?;
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = Arc::new(Threads::new(options.threads.unwrap_or(available).max(1))?);
+    Ok(match options.backend()? {
+        Chosen::Kernels(cpu) => Box::new(unet3d(folder, cpu, options.precision, threads)?),
+        Chosen::Tensors(tensors) => Box::new(unet3d(folder, tensors, options.precision, threads)?),
+    })
+}
+
+/// Checks that a folder's `model_index.json` names a model of this family.
+pub(crate) fn check_index(folder: &Path) -> Result<()> {
     let index = ConfigFile::<BTreeMap<String, serde_json::Value>>::read(&folder.join("model_index.json"))?;
     let pipeline = index.value.get("_class_name").and_then(serde_json::Value::as_str).unwrap_or_default();
     index.require(
@@ -66,12 +77,7 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Box<dyn VideoModel>>
             format!("`{component}` is {}, expected {class}", named.unwrap_or("not named"))
         })?;
     }
-    let available = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = Arc::new(Threads::new(options.threads.unwrap_or(available).max(1))?);
-    Ok(match options.backend()? {
-        Chosen::Kernels(cpu) => Box::new(unet3d(folder, cpu, options.precision, threads)?),
-        Chosen::Tensors(tensors) => Box::new(unet3d(folder, tensors, options.precision, threads)?),
-    })
+    Ok(())
 }
 
 fn unet3d<B: Backend + Clone>(
@@ -86,12 +92,24 @@ fn unet3d<B: Backend + Clone>(
     let text = ClipText::load(ClipTextConfig::read(&config("text_encoder"))?, &Weights::open(&part("text_encoder"))?)?;
     let unet_config = UNet3DConfig::read(&config("unet"))?;
     let vae_config = VaeConfig::read(&config("vae"))?;
+    check_parts(folder, text.config(), &unet_config, &vae_config)?;
+    let unet = UNet3D::load(backend.clone(), unet_config, &Weights::open(&part("unet"))?)?;
+    let vae = Vae::load(backend, vae_config, Weights::open(&part("vae"))?, false)?;
+    Ok(UNet3DModel { tokenizer, text, unet, vae, precision, threads })
+}
+
+/// Checks that a model's parts fit each other.
+pub(crate) fn check_parts(
+    folder: &Path,
+    text: &ClipTextConfig,
+    unet_config: &UNet3DConfig,
+    vae_config: &VaeConfig,
+) -> Result<()> {
     let mismatch = |reason: String| Err(EngineError::Config { file: folder.join("model_index.json"), reason });
-    if text.config().hidden != unet_config.text_channels {
+    if text.hidden != unet_config.text_channels {
         return mismatch(format!(
             "the text encoder's states have {} channels, the UNet expects {}",
-            text.config().hidden,
-            unet_config.text_channels
+            text.hidden, unet_config.text_channels
         ));
     }
     if vae_config.latent_channels != unet_config.out_channels || unet_config.in_channels != unet_config.out_channels {
@@ -100,7 +118,5 @@ fn unet3d<B: Backend + Clone>(
             unet_config.in_channels, unet_config.out_channels, vae_config.latent_channels
         ));
     }
-    let unet = UNet3D::load(backend.clone(), unet_config, &Weights::open(&part("unet"))?)?;
-    let vae = Vae::load(backend, vae_config, Weights::open(&part("vae"))?, false)?;
-    Ok(UNet3DModel { tokenizer, text, unet, vae, precision, threads })
+    Ok(())
 }

@@ -104,7 +104,7 @@ pub fn latent_shape(folder: &Path, width: usize, height: usize, frames: usize) -
 }
 
 /// The latent of a clip.
-pub(super) fn shape_of(
+pub(crate) fn shape_of(
     unet: &UNet3DConfig,
     vae: &VaeConfig,
     width: usize,
@@ -151,7 +151,7 @@ pub fn model_defaults(folder: &Path) -> Result<ModelDefaults> {
 }
 
 /// Values (floats) that live at the peak of `[denoising, decoding]`.
-pub(super) fn working_values(unet: &UNet3DConfig, vae: &VaeConfig, shape: LatentShape, threads: usize) -> [u64; 2] {
+pub(crate) fn working_values(unet: &UNet3DConfig, vae: &VaeConfig, shape: LatentShape, threads: usize) -> [u64; 2] {
     [denoising(unet, shape, threads), decoding(vae, shape)]
 }
 

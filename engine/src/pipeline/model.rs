@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::frames::to_rgb8;
 use crate::error::Result;
 
 /// Number format of activations and of the latent between steps.
@@ -18,7 +19,7 @@ pub enum Precision {
 
 impl Precision {
     /// Bytes of a value.
-    pub(super) fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         match self {
             Precision::F32 => 4,
             Precision::F16 | Precision::Bf16 => 2,
@@ -98,6 +99,17 @@ pub trait Denoiser: Send + Sync {
             self.evaluate(Branch::Unconditional, sample, timestep)?,
         ))
     }
+
+    /// Told the clip's initial noise before the first step, also of a run that is resumed. Returns the noise of the state, which
+    /// has other frames where windows of a clip are kept apart until the end.
+    fn begin(&self, noise: &[f32]) -> Result<Vec<f32>> {
+        Ok(noise.to_vec())
+    }
+
+    /// The clip's latent that a state is: the state, but where [`begin`](Self::begin) returned something else.
+    fn settle(&self, state: &[f32]) -> Result<Vec<f32>> {
+        Ok(state.to_vec())
+    }
 }
 
 /// A text-to-video model.
@@ -118,6 +130,16 @@ pub trait VideoModel: Send + Sync {
 
     /// Decodes some frames of a latent to values around -1 to 1, `(frames, height, width, 3)`.
     fn decode(&self, latents: &[f32], shape: LatentShape, frames: Range<usize>) -> Result<Vec<f32>>;
+
+    /// Decodes some frames of a latent to RGB, `(frames, height, width, 3)`.
+    fn decode_rgb8(&self, latents: &[f32], shape: LatentShape, frames: Range<usize>) -> Result<Vec<u8>> {
+        Ok(to_rgb8(&self.decode(latents, shape, frames)?))
+    }
+
+    /// Frames that are best decoded in one call.
+    fn decode_together(&self) -> usize {
+        4
+    }
 
     /// Estimated bytes of memory for a job beyond what the loaded model holds: `(denoising, decoding)`; the peak is the larger.
     fn working_bytes(&self, shape: LatentShape) -> (u64, u64);

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::{Branch, Denoiser, LatentShape, Precision, TextStates, VideoModel};
-use crate::backend::{Backend, MapShape};
+use crate::backend::{Backend, Frames, MapShape};
 use crate::error::{EngineError, Result};
 use crate::models::clip_text::{ClipText, ClipTokenizer};
-use crate::models::unet3d::{TextContext, UNet3D};
+use crate::models::unet3d::{Lane, TextContext, UNet3D};
 use crate::models::vae::Vae;
 
 /// Below this many bytes of activations the two branches of guidance run side by side, each on half of the threads: small
@@ -148,17 +148,28 @@ impl<B: Backend> Denoiser for UNet3DDenoiser<'_, B> {
 
     fn evaluate_both(&self, sample: &[f32], timestep: f64) -> Result<(Vec<f32>, Vec<f32>)> {
         let (with, without) = (self.text(Branch::Conditional)?, self.text(Branch::Unconditional)?);
+        let (unet, size) = (self.unet, self.size());
         self.threads.all.install(|| {
-            let entered = self.unet.enter(sample, self.size(), timestep as f32)?;
-            let again = entered.clone();
-            let (conditional, unconditional) = match &self.threads.halves {
-                Some([first, second]) if self.side_by_side => rayon::join(
-                    || first.install(|| self.unet.leave(entered, with)),
-                    || second.install(|| self.unet.leave(again, without)),
-                ),
-                _ => (self.unet.leave(entered, with), self.unet.leave(again, without)),
-            };
-            Ok((conditional?, unconditional?))
+            let evaluation = unet.evaluation(size, timestep as f32, Frames::All)?;
+            // What comes before the first text is the same for both.
+            let (apart, end) = (unet.first_with_text(), unet.program().len());
+            let mut lanes = [unet.lane(sample, size)?];
+            unet.run(1..apart, &mut lanes, &[with], &evaluation)?;
+            let [lane] = lanes;
+            let mut lanes = [lane.clone(), lane];
+            match &self.threads.halves {
+                Some([first, second]) if self.side_by_side => {
+                    let [one, other] = &mut lanes;
+                    let run = |lane: &mut Lane<B>, text| {
+                        unet.run(apart..end, std::slice::from_mut(lane), &[text], &evaluation)
+                    };
+                    let (a, b) =
+                        rayon::join(|| first.install(|| run(one, with)), || second.install(|| run(other, without)));
+                    a.and(b)?;
+                }
+                _ => unet.run(apart..end, &mut lanes, &[with, without], &evaluation)?,
+            }
+            Ok((unet.output(&lanes[0])?, unet.output(&lanes[1])?))
         })
     }
 }

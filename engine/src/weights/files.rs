@@ -1,14 +1,16 @@
 //! The weight files of one component folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 
+use super::memory_file::MemoryFile;
 use super::pickle::PickleFile;
 use super::safetensors_file::SafetensorsFile;
-use super::{RawTensor, WeightsError};
+use super::{RawTensor, TensorType, WeightsError};
 
 /// Stems that diffusers and transformers save weights under, in order of preference.
 const SAFETENSORS_STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
@@ -19,6 +21,7 @@ const IGNORED_SUFFIXES: [&str; 2] = ["embeddings.position_ids", "num_batches_tra
 enum WeightFile {
     Safetensors(SafetensorsFile),
     Pickle(PickleFile),
+    Memory(MemoryFile),
 }
 
 impl WeightFile {
@@ -34,6 +37,7 @@ impl WeightFile {
         match self {
             WeightFile::Safetensors(file) => file.path(),
             WeightFile::Pickle(file) => file.path(),
+            WeightFile::Memory(file) => file.path(),
         }
     }
 
@@ -43,6 +47,7 @@ impl WeightFile {
                 file.entries.iter().map(|(name, entry)| (name.clone(), entry.shape.clone())).collect()
             }
             WeightFile::Pickle(file) => file.shapes(),
+            WeightFile::Memory(file) => file.shapes(),
         }
     }
 
@@ -50,7 +55,16 @@ impl WeightFile {
         match self {
             WeightFile::Safetensors(file) => file.entries.get(name).map(|entry| file.read(name, entry)).transpose(),
             WeightFile::Pickle(file) => file.read(name),
+            WeightFile::Memory(file) => Ok(file.take(name)),
         }
+    }
+
+    /// Bytes of elements `elements` of a tensor of the whole file's format.
+    fn read_part(&self, name: &str, elements: Range<usize>) -> Result<Option<(TensorType, Vec<u8>)>, WeightsError> {
+        if let WeightFile::Safetensors(file) = self {
+            return file.entries.get(name).map(|entry| file.read_part(name, entry, elements)).transpose();
+        }
+        Ok(self.read(name)?.map(|tensor| (tensor.tensor_type(), tensor.to_bytes(elements))))
     }
 }
 
@@ -94,7 +108,15 @@ impl Weights {
 
     /// Opens the given files as one component.
     pub fn from_files(folder: &Path, paths: &[PathBuf]) -> Result<Self, WeightsError> {
-        let files = paths.iter().map(|path| WeightFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        Self::of(folder, paths.iter().map(|path| WeightFile::open(path)).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// Tensors that are in memory already, to be read once each; `place` is what errors name.
+    pub(crate) fn in_memory(place: &Path, tensors: Vec<(String, Vec<usize>, RawTensor)>) -> Result<Self, WeightsError> {
+        Self::of(place, vec![WeightFile::Memory(MemoryFile::new(place, tensors))])
+    }
+
+    fn of(folder: &Path, files: Vec<WeightFile>) -> Result<Self, WeightsError> {
         let mut tensors = BTreeMap::new();
         for (i, file) in files.iter().enumerate() {
             for (name, shape) in file.shapes() {
@@ -128,14 +150,9 @@ impl Weights {
         }
     }
 
-    /// Reads a tensor, which must have the given shape.
-    pub fn read(&self, name: &str, expected: &[usize]) -> Result<RawTensor, WeightsError> {
-        let missing = || WeightsError::Missing {
-            file: self.file_or_folder(),
-            tensor: name.to_owned(),
-            expected: expected.to_owned(),
-        };
-        let (file, shape, name_in_file) = self.tensors.get(name).ok_or_else(missing)?;
+    /// The file that has a tensor, which must have the given shape, and the tensor's name in it. Counts it as needed.
+    fn find(&self, name: &str, expected: &[usize]) -> Result<(&WeightFile, &str), WeightsError> {
+        let (file, shape, name_in_file) = self.tensors.get(name).ok_or_else(|| self.missing(name, expected))?;
         let file = &self.files[*file];
         if shape != expected {
             return Err(WeightsError::Shape {
@@ -146,7 +163,33 @@ impl Weights {
             });
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        file.read(name_in_file)?.ok_or_else(missing)
+        Ok((file, name_in_file))
+    }
+
+    fn missing(&self, name: &str, expected: &[usize]) -> WeightsError {
+        WeightsError::Missing { file: self.file_or_folder(), tensor: name.to_owned(), expected: expected.to_owned() }
+    }
+
+    /// Reads a tensor, which must have the given shape.
+    pub fn read(&self, name: &str, expected: &[usize]) -> Result<RawTensor, WeightsError> {
+        let (file, name_in_file) = self.find(name, expected)?;
+        file.read(name_in_file)?.ok_or_else(|| self.missing(name, expected))
+    }
+
+    /// Reads some elements of a tensor, in row-major order, as little-endian bytes of its own number format.
+    pub(crate) fn read_part(
+        &self,
+        name: &str,
+        expected: &[usize],
+        elements: Range<usize>,
+    ) -> Result<(TensorType, Vec<u8>), WeightsError> {
+        let (file, name_in_file) = self.find(name, expected)?;
+        file.read_part(name_in_file, elements)?.ok_or_else(|| self.missing(name, expected))
+    }
+
+    /// Checks that a tensor is there with the given shape, and counts it as needed, without reading it.
+    pub(crate) fn expect(&self, name: &str, expected: &[usize]) -> Result<(), WeightsError> {
+        self.find(name, expected).map(drop)
     }
 
     /// Counts a tensor as needed without reading it (some files hold heads that a pipeline does not use).

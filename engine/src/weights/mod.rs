@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod memory_file;
 mod pickle;
 mod raw;
 mod safetensors_file;

@@ -1,5 +1,7 @@
 //! A tensor as it lies in a file.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
 /// Number formats that weights come in.
@@ -44,6 +46,15 @@ impl RawTensor {
             }
             TensorType::F16 => RawTensor::F16(pairs.iter().map(|&b| f16::from_le_bytes(b)).collect()),
             TensorType::Bf16 => RawTensor::Bf16(pairs.iter().map(|&b| bf16::from_le_bytes(b)).collect()),
+        }
+    }
+
+    /// Some elements as little-endian bytes.
+    pub(crate) fn to_bytes(&self, elements: Range<usize>) -> Vec<u8> {
+        match self {
+            RawTensor::F32(data) => data[elements].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            RawTensor::F16(data) => data[elements].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            RawTensor::Bf16(data) => data[elements].iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
     }
 

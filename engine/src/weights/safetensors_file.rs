@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -75,17 +76,38 @@ impl SafetensorsFile {
     }
 
     pub(super) fn read(&self, name: &str, entry: &Entry) -> Result<RawTensor, WeightsError> {
-        let tensor_type = entry.tensor_type.clone().map_err(|found| WeightsError::Type {
+        let tensor_type = self.tensor_type(name, entry)?;
+        Ok(RawTensor::from_bytes(tensor_type, &self.read_bytes(entry.offset, entry.len)?))
+    }
+
+    /// Some elements of a tensor; `elements` must lie inside it.
+    pub(super) fn read_part(
+        &self,
+        name: &str,
+        entry: &Entry,
+        elements: Range<usize>,
+    ) -> Result<(TensorType, Vec<u8>), WeightsError> {
+        let tensor_type = self.tensor_type(name, entry)?;
+        let size = tensor_type.size_bytes();
+        debug_assert!(elements.end * size <= entry.len);
+        Ok((tensor_type, self.read_bytes(entry.offset + (elements.start * size) as u64, elements.len() * size)?))
+    }
+
+    fn tensor_type(&self, name: &str, entry: &Entry) -> Result<TensorType, WeightsError> {
+        entry.tensor_type.clone().map_err(|found| WeightsError::Type {
             file: self.path.clone(),
             tensor: name.to_owned(),
             found,
-        })?;
-        let mut bytes = vec![0_u8; entry.len];
+        })
+    }
+
+    fn read_bytes(&self, offset: u64, len: usize) -> Result<Vec<u8>, WeightsError> {
+        let mut bytes = vec![0_u8; len];
         // A thread that panicked while reading leaves the file usable: every read seeks first.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(entry.offset))
+        file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|source| WeightsError::Read { file: self.path.clone(), source })?;
-        Ok(RawTensor::from_bytes(tensor_type, &bytes))
+        Ok(bytes)
     }
 }

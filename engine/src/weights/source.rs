@@ -1,5 +1,7 @@
 //! A place in a component's tensor names.
 
+use std::ops::Range;
+
 use super::{RawTensor, Weights, WeightsError};
 
 /// Weights under a name prefix.
@@ -38,6 +40,17 @@ impl<'a> Source<'a> {
             RawTensor::F32(data) => data,
             other => other.to_f32(),
         })
+    }
+
+    /// Some elements of a tensor, in row-major order, as f32.
+    pub(crate) fn read_part_f32(
+        &self,
+        name: &str,
+        shape: &[usize],
+        elements: Range<usize>,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let (tensor_type, bytes) = self.weights.read_part(&self.name(name), shape, elements)?;
+        Ok(RawTensor::from_bytes(tensor_type, &bytes).to_f32())
     }
 
     /// Counts a tensor as needed without reading it.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use infernet_engine::pipeline::{
-    Control, GenerateRequest, Generated, LatentShape, Observer, Progress, Step, TextStates, Trace, check_memory,
-    generate, read_tensor,
+    Control, GenerateRequest, Generated, LatentShape, LoadOptions, Observer, Progress, Step, TextStates, Trace,
+    VideoModel, check_memory, generate, read_tensor,
 };
+use infernet_engine::sharding::{GroupOptions, Holding, MemberReport, Plan, VirtualGroup};
 use infernet_engine::video::{self, Clip, gif, mp4, png, write_atomically};
 use serde::Serialize;
 
@@ -34,6 +35,12 @@ struct Report {
     steps: usize,
     seconds: f64,
     model_digest: String,
+    plan: Plan,
+    /// Whether the clip has the bits of one machine's.
+    exact: bool,
+    /// What every member exchanged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<MemberReport>,
     #[serde(flatten)]
     device: DeviceUse,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +67,23 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         arguments.noise.as_deref().map(|path| read_tensor(path, "noise")).transpose()?.map(|(_, values)| values);
     let clip_path = arguments.out.clone().unwrap_or_else(|| default_name(&request));
     check_outputs(arguments, &clip_path)?;
-    check_memory(found.dir.root(), &request, options.precision, device::free_memory_bytes(&options)?)?;
+    arguments.plan.check_clip(request.frames, request.uses_guidance())?;
+    if arguments.prove.is_some() && !arguments.plan.is_exact() {
+        return Err(Failure::input(
+            "--prove needs an exact plan: who audits the run computes every step whole; leave `window=` out".to_owned(),
+        ));
+    }
+    // The estimate is of a model that is all in memory.
+    if arguments.plan.weights != Holding::Streamed {
+        check_memory(found.dir.root(), &request, options.precision, device::free_memory_bytes(&options)?)?;
+    }
 
     let interrupted = interrupt::flag();
-    let model = found.load(&options)?;
+    let model = Runner::load(&found, &arguments.plan, &options)?;
     let mut trace = arguments.trace.is_some().then(Trace::default);
     let mut bars = Bars::new(arguments.json);
     let mut commit = match arguments.prove {
-        Some(_) => Some(Commit::new(&found, model.as_ref(), &request, &scheduler, frame_rate, arguments.challenge)?),
+        Some(_) => Some(Commit::new(&found, model.model(), &request, &scheduler, frame_rate, arguments.challenge)?),
         None => None,
     };
     let initial_latent = commit.as_ref().map(Commit::noise).or(initial_latent);
@@ -82,7 +98,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         .collect(),
     );
     let result = generate(
-        model.as_ref(),
+        model.model(),
         &scheduler,
         &request,
         &mut Control {
@@ -113,6 +129,9 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         steps: request.steps,
         seconds: start.elapsed().as_secs_f64(),
         model_digest: found.digest()?,
+        plan: arguments.plan.clone(),
+        exact: arguments.plan.is_exact(),
+        members: model.reports(),
         device: DeviceUse::now(&options)?,
         proof,
     };
@@ -128,6 +147,17 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
         report.height,
         report.seconds
     ))?;
+    for member in &report.members {
+        let traffic = member.traffic;
+        output::line(&format!(
+            "member {}: sent {}, received {}, {} rounds, waited {:.1} s",
+            member.rank,
+            output::bytes(traffic.bytes_sent),
+            output::bytes(traffic.bytes_received),
+            traffic.rounds,
+            traffic.waited().as_secs_f64()
+        ))?;
+    }
     match &report.proof {
         Some(proof) => output::line(&format!(
             "{}: committed to {} leaves, root {}; keep it private and open it with: infernet reveal {} --out BUNDLE",
@@ -137,6 +167,36 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result {
             proof.file.display()
         )),
         None => Ok(()),
+    }
+}
+
+/// One machine, or a group of threads.
+enum Runner {
+    Solo(Box<dyn VideoModel>),
+    Group(Box<VirtualGroup>),
+}
+
+impl Runner {
+    fn load(found: &Found, plan: &Plan, options: &LoadOptions) -> Result<Self> {
+        if *plan == Plan::solo() {
+            return Ok(Runner::Solo(found.load(options)?));
+        }
+        let options = GroupOptions { load: options.clone(), ..GroupOptions::default() };
+        Ok(Runner::Group(Box::new(VirtualGroup::load(found.dir.root(), plan, &options)?)))
+    }
+
+    fn model(&self) -> &dyn VideoModel {
+        match self {
+            Runner::Solo(model) => model.as_ref(),
+            Runner::Group(group) => group.model(),
+        }
+    }
+
+    fn reports(&self) -> Vec<MemberReport> {
+        match self {
+            Runner::Solo(_) => Vec::new(),
+            Runner::Group(group) => group.reports(),
+        }
     }
 }
 

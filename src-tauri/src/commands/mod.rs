@@ -20,6 +20,7 @@ mod parity;
 mod remote;
 mod reveal;
 mod score;
+mod shard;
 mod verify;
 mod work;
 
@@ -47,6 +48,8 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Node(arguments) => node::run(&arguments),
         Command::Identity(command) => identity::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::ShardBench(arguments) => shard::bench(&arguments),
+        Command::ShardMember(arguments) => shard::member(&arguments),
         Command::Ledger(command) => ledger::run(&command),
         Command::Chain(command) => chain::run(&command),
         Command::Worker(arguments) => work::run(&arguments),

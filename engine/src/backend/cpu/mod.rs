@@ -16,7 +16,7 @@ mod temporal_transformer;
 mod time;
 mod transformer_block;
 
-use super::{Backend, ConvSpec, GroupNormSpec, MapShape, ResnetSpec, TimeSpec, TransformerSpec};
+use super::{Backend, ConvSpec, Frames, GroupNormSpec, MapShape, ResnetSpec, TimeSpec, TransformerSpec};
 use crate::error::Result;
 use crate::kernels::parallel::Par;
 use crate::weights::Source;
@@ -102,8 +102,8 @@ impl Backend for Cpu {
         temporal_conv::TemporalConv::load(source, channels, groups)
     }
 
-    fn temporal_conv(&self, layer: &temporal_conv::TemporalConv, x: Map) -> Result<Map> {
-        Ok(layer.forward(x, self.par))
+    fn temporal_conv(&self, layer: &temporal_conv::TemporalConv, x: Map, frames: Frames<'_>) -> Result<Map> {
+        layer.forward(x, frames, self.par)
     }
 
     fn load_spatial_transformer(
@@ -135,8 +135,13 @@ impl Backend for Cpu {
         temporal_transformer::TemporalTransformer::load(source, spec)
     }
 
-    fn temporal_transformer(&self, layer: &temporal_transformer::TemporalTransformer, x: Map) -> Result<Map> {
-        Ok(layer.forward(x, self.par))
+    fn temporal_transformer(
+        &self,
+        layer: &temporal_transformer::TemporalTransformer,
+        x: Map,
+        frames: Frames<'_>,
+    ) -> Result<Map> {
+        layer.forward(x, frames, self.par)
     }
 
     fn load_time_embedding(&self, source: &Source<'_>, spec: TimeSpec) -> Result<time::TimeEmbedding> {

@@ -1,5 +1,6 @@
 //! Normalisation layers.
 
+use super::Map;
 use crate::backend::GroupNormSpec;
 use crate::error::Result;
 use crate::kernels::elementwise::Activation;
@@ -26,6 +27,14 @@ impl GroupNorm {
     /// Sums of one frame, `(pixels, channels)`.
     pub(super) fn sums(&self, frame: &[f32], par: Par) -> GroupSums {
         group_sums(frame, self.spec.channels, self.spec.groups, par)
+    }
+
+    /// Sums of every frame of a map.
+    pub(super) fn frame_sums(&self, x: &Map, par: Par) -> Vec<GroupSums> {
+        let mut sums = vec![GroupSums::default(); x.shape.frames];
+        let inner = par.only_if(sums.len() == 1);
+        par.chunks(&mut sums, 1, |frame, sums| sums[0] = self.sums(x.frame(frame), inner));
+        sums
     }
 
     /// Normalisation over the given frames together.

@@ -3,12 +3,11 @@
 use super::linear::pack;
 use super::norm::GroupNorm;
 use super::{Map, split};
-use crate::backend::GroupNormSpec;
+use crate::backend::{Edges, Frames, GroupNormSpec};
 use crate::error::Result;
 use crate::kernels::conv::TemporalRows;
 use crate::kernels::elementwise::Activation;
 use crate::kernels::gemm::{Packed, Store, gemm};
-use crate::kernels::norm::GroupSums;
 use crate::kernels::parallel::{Par, SharedMut};
 use crate::kernels::scratch::Scratch;
 use crate::weights::Source;
@@ -47,39 +46,46 @@ impl TemporalConv {
         Ok(Self { stages: stages.into_iter().collect::<Result<_>>()?, channels, zeros: vec![0.0; channels] })
     }
 
-    pub(super) fn forward(&self, x: Map, par: Par) -> Map {
+    pub(super) fn forward(&self, x: Map, frames: Frames<'_>, par: Par) -> Result<Map> {
         let mut hidden = None;
         for stage in &self.stages {
-            hidden = Some(self.stage(stage, hidden.as_ref().unwrap_or(&x), par));
+            hidden = Some(self.stage(stage, hidden.as_ref().unwrap_or(&x), frames, par)?);
         }
-        let Some(hidden) = hidden else { return x };
+        let Some(hidden) = hidden else { return Ok(x) };
         let mut out = x;
         let len = out.frame_len();
         par.chunks(out.values_mut(), len, |frame, out| crate::kernels::elementwise::add(out, hidden.frame(frame)));
-        out
+        Ok(out)
     }
 
     #[allow(unsafe_code)]
-    fn stage(&self, stage: &Stage, x: &Map, par: Par) -> Map {
-        let (frames, pixels, channels) = (x.shape.frames, x.pixels(), self.channels);
-        let mut sums = vec![GroupSums::default(); frames];
-        par.chunks(&mut sums, 1, |frame, sums| sums[0] = stage.norm.sums(x.frame(frame), par.only_if(frames == 1)));
+    fn stage(&self, stage: &Stage, x: &Map, frames: Frames<'_>, par: Par) -> Result<Map> {
+        let (own, pixels, channels) = (x.shape.frames, x.pixels(), self.channels);
+        let sums = stage.norm.frame_sums(x, par);
+        let Edges { sums, before, after } = match frames {
+            Frames::All => Edges { sums, before: None, after: None },
+            Frames::Some(exchange) => exchange.edges(&sums, x.frame(0), x.frame(own - 1))?,
+        };
         let affine = stage.norm.affine(&sums);
+        // The frames that the convolution reads: its own and the neighbours', normalised here; zeros only beyond the clip's ends.
+        let read: Vec<&[f32]> =
+            before.as_deref().into_iter().chain((0..own).map(|frame| x.frame(frame))).chain(after.as_deref()).collect();
         let mut out = Map::zeros(x.shape);
-        let columns = split::columns(par, pixels, frames * channels);
+        let columns = split::columns(par, pixels, read.len() * channels);
         let shared = SharedMut::new(out.values_mut());
         par.run(pixels.div_ceil(columns), |task| {
             let first = task * columns;
             let count = columns.min(pixels - first);
-            let mut normed = Scratch::new(frames * count * channels);
-            for (frame, normed) in normed.chunks_exact_mut(count * channels).enumerate() {
-                affine.apply(&x.frame(frame)[first * channels..][..count * channels], Some(Activation::Silu), normed);
+            let mut normed = Scratch::new(read.len() * count * channels);
+            for (frame, normed) in read.iter().zip(normed.chunks_exact_mut(count * channels)) {
+                affine.apply(&frame[first * channels..][..count * channels], Some(Activation::Silu), normed);
             }
-            let rows = TemporalRows::new(&normed, &self.zeros, frames, count, channels);
-            let mut product = Scratch::new(frames * count * channels);
+            let rows =
+                TemporalRows::new(&normed, &self.zeros, read.len(), usize::from(before.is_some()), count, channels);
+            let mut product = Scratch::new(own * count * channels);
             gemm(
                 &rows,
-                frames * count,
+                own * count,
                 &stage.weight,
                 &mut product,
                 channels,
@@ -92,6 +98,6 @@ impl TemporalConv {
                 out.copy_from_slice(product);
             }
         });
-        out
+        Ok(out)
     }
 }

@@ -4,11 +4,11 @@ use super::norm::GroupNorm;
 use super::spatial::GROUP_NORM_EPSILON;
 use super::transformer_block::{FeedForward, LAYER_NORM_EPSILON, SelfAttention};
 use super::{LayerNorm, Linear, Map, split};
-use crate::backend::{GroupNormSpec, TransformerSpec};
+use crate::backend::{Columns, Frames, GroupNormSpec, TransformerSpec};
 use crate::error::Result;
 use crate::kernels::attention::sequences;
 use crate::kernels::elementwise;
-use crate::kernels::norm::GroupSums;
+use crate::kernels::norm::ChannelAffine;
 use crate::kernels::parallel::{Par, SharedMut};
 use crate::kernels::scratch::Scratch;
 use crate::weights::Source;
@@ -47,15 +47,36 @@ impl TemporalTransformer {
         })
     }
 
+    pub(super) fn forward(&self, mut x: Map, frames: Frames<'_>, par: Par) -> Result<Map> {
+        let sums = self.norm.frame_sums(&x, par);
+        let pixels = x.pixels();
+        match frames {
+            Frames::All => {
+                let count = x.shape.frames;
+                self.columns(x.values_mut(), count, pixels, &self.norm.affine(&sums), par);
+                Ok(x)
+            }
+            Frames::Some(exchange) => {
+                let Columns { sums, mut values, frames, pixels: own } =
+                    exchange.to_columns(&sums, x.values(), pixels)?;
+                let shape = x.shape;
+                drop(x);
+                self.columns(&mut values, frames, own, &self.norm.affine(&sums), par);
+                Ok(Map::from_values(shape, exchange.to_frames(&values, pixels, shape.channels)?))
+            }
+        }
+    }
+
+    /// All frames of some pixels, `(frames, pixels, channels)`, in place.
     #[allow(unsafe_code)]
-    pub(super) fn forward(&self, mut x: Map, par: Par) -> Map {
+    fn columns(&self, x: &mut [f32], frames: usize, pixels: usize, affine: &ChannelAffine, par: Par) {
+        if pixels == 0 {
+            return;
+        }
         let TransformerSpec { channels, heads, head_dim, .. } = self.spec;
-        let (frames, pixels, inner) = (x.shape.frames, x.pixels(), heads * head_dim);
-        let mut sums = vec![GroupSums::default(); frames];
-        par.chunks(&mut sums, 1, |frame, sums| sums[0] = self.norm.sums(x.frame(frame), par.only_if(frames == 1)));
-        let affine = self.norm.affine(&sums);
+        let inner = heads * head_dim;
         let columns = split::columns(par, pixels, frames * channels.max(inner) * 4);
-        let shared = SharedMut::new(x.values_mut());
+        let shared = SharedMut::new(x);
         par.run(pixels.div_ceil(columns), |task| {
             let first = task * columns;
             let count = columns.min(pixels - first);
@@ -86,6 +107,5 @@ impl TemporalTransformer {
                 elementwise::add(own(frame), product);
             }
         });
-        x
     }
 }

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Backend, ConvSpec, GroupNormSpec, MapShape, ResnetSpec, TimeSpec, TransformerSpec};
-use crate::error::Result;
+use super::{Backend, ConvSpec, Frames, GroupNormSpec, MapShape, ResnetSpec, TimeSpec, TransformerSpec};
+use crate::error::{EngineError, Result};
 use crate::kernels::elementwise::Activation;
 use crate::weights::{RawTensor, Source};
 
@@ -95,6 +95,17 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return Ok(a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?)?.to_dtype(a.dtype())?);
     }
     Ok(a.matmul(b)?)
+}
+
+/// Temporal layers of this backend see whole clips only.
+fn all_frames(frames: Frames<'_>) -> Result<()> {
+    match frames {
+        Frames::All => Ok(()),
+        Frames::Some(_) => Err(EngineError::Request(
+            "frame shards run on the CPU in f32; choose `--device cpu --dtype f32`, or a plan without `frames=`"
+                .to_owned(),
+        )),
+    }
 }
 
 /// Applies an activation function.
@@ -208,7 +219,8 @@ impl Backend for Tensors {
         temporal_conv::TemporalConv::load(self, source, channels, groups)
     }
 
-    fn temporal_conv(&self, layer: &temporal_conv::TemporalConv, x: Map) -> Result<Map> {
+    fn temporal_conv(&self, layer: &temporal_conv::TemporalConv, x: Map, frames: Frames<'_>) -> Result<Map> {
+        all_frames(frames)?;
         layer.forward(&x)
     }
 
@@ -241,7 +253,13 @@ impl Backend for Tensors {
         temporal_transformer::TemporalTransformer::load(self, source, spec)
     }
 
-    fn temporal_transformer(&self, layer: &temporal_transformer::TemporalTransformer, x: Map) -> Result<Map> {
+    fn temporal_transformer(
+        &self,
+        layer: &temporal_transformer::TemporalTransformer,
+        x: Map,
+        frames: Frames<'_>,
+    ) -> Result<Map> {
+        all_frames(frames)?;
         layer.forward(&x)
     }
 

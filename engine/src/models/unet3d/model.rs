@@ -1,105 +1,133 @@
-//! The whole network.
+//! The whole network, run in one go or in parts.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::UNet3DConfig;
-use super::blocks::{DownBlock, MidBlock, Texts, UpBlock};
-use crate::backend::{Backend, ConvSpec, GroupNormSpec, MapShape, TimeSpec, TransformerSpec};
+use super::layer::Layer;
+use super::layers::{Layers, Resident};
+use super::program::{Unit, program};
+use crate::backend::{Backend, Frames, MapShape};
 use crate::error::{EngineError, Result};
-use crate::weights::{Source, Weights};
+use crate::weights::Weights;
 
-/// Heads of `transformer_in`, whatever the config says.
-const HEADS_IN: usize = 8;
-
-/// A text as the cross-attention layers see it; made once per job.
+/// A text as the cross-attention layers see it; each layer's part is made when it is first needed, once per job.
 pub(crate) struct TextContext<B: Backend> {
-    texts: Vec<B::Text>,
+    states: Vec<f32>,
+    /// By unit.
+    prepared: Vec<Mutex<Option<Arc<B::Text>>>>,
 }
 
-/// An evaluation up to where the text comes in.
-pub(crate) struct Entered<B: Backend> {
-    time: Arc<B::Time>,
-    /// Output of `transformer_in`, the first skip.
-    skip: Arc<B::Map>,
-    /// Input of the first layer that may attend to text.
-    before_text: B::Map,
-    fit_skips: bool,
+/// One evaluation on its way through the network.
+pub(crate) struct Lane<B: Backend> {
+    /// `None` only while a layer has it, and after one failed.
+    x: Option<Arc<B::Map>>,
+    skips: Vec<Arc<B::Map>>,
 }
 
-impl<B: Backend> Clone for Entered<B> {
+impl<B: Backend> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self {
-            time: Arc::clone(&self.time),
-            skip: Arc::clone(&self.skip),
-            before_text: self.before_text.clone(),
-            fit_skips: self.fit_skips,
-        }
+        Self { x: self.x.clone(), skips: self.skips.clone() }
     }
 }
+
+impl<B: Backend> Lane<B> {
+    /// The map between two units.
+    pub(crate) fn map(&self) -> Result<&B::Map> {
+        self.x.as_deref().ok_or_else(|| EngineError::Request("an evaluation can't go on after it failed".to_owned()))
+    }
+
+    /// The map as a layer's own: copied only where a skip or another lane still needs it.
+    fn take(&mut self) -> Result<B::Map> {
+        let gone = || EngineError::Request("an evaluation can't go on after it failed".to_owned());
+        self.x.take().map(Arc::unwrap_or_clone).ok_or_else(gone)
+    }
+
+    /// Goes on with a map that was computed elsewhere.
+    pub(crate) fn replace(&mut self, x: B::Map) {
+        self.x = Some(Arc::new(x));
+    }
+
+    /// Lets go of a map that another member goes on with, and that is that member's skip.
+    pub(crate) fn forget_map_and_its_skip(&mut self) {
+        self.skips.pop();
+        self.x = None;
+    }
+
+    /// Starts in the middle of the network, where the map is also the first skip.
+    pub(crate) fn inner(x: B::Map) -> Self {
+        let x = Arc::new(x);
+        Self { skips: vec![Arc::clone(&x)], x: Some(x) }
+    }
+}
+
+/// What all lanes of an evaluation have in common.
+pub(crate) struct Evaluation<'a, B: Backend> {
+    time: Arc<B::Time>,
+    fit_skips: bool,
+    frames: Frames<'a>,
+}
+
+impl<B: Backend> Clone for Evaluation<'_, B> {
+    fn clone(&self) -> Self {
+        Self { time: Arc::clone(&self.time), fit_skips: self.fit_skips, frames: self.frames }
+    }
+}
+
+/// Shows maps by diffusers' names.
+type Show<'a, B> = dyn FnMut(&str, &<B as Backend>::Map) -> Result<()> + 'a;
 
 /// `UNet3DConditionModel` on a backend.
 pub(crate) struct UNet3D<B: Backend> {
     backend: B,
     config: UNet3DConfig,
-    time_embedding: B::TimeEmbedding,
-    conv_in: B::Conv,
-    transformer_in: B::TemporalTransformer,
-    down_blocks: Vec<DownBlock<B>>,
-    mid_block: MidBlock<B>,
-    up_blocks: Vec<UpBlock<B>>,
-    out: B::NormConv,
+    program: Arc<[Unit]>,
+    layers: Box<dyn Layers<B>>,
 }
 
 impl<B: Backend> UNet3D<B> {
     /// Loads all weights, strictly.
     pub(crate) fn load(backend: B, config: UNet3DConfig, weights: &Weights) -> Result<Self> {
-        let source = Source::root(weights);
-        let channels = config.levels[0];
-        let groups = config.norm_groups;
-        if config.has_guidance_projection {
-            source.sub("time_embedding").skip("cond_proj.weight");
-        }
-        let model = Self {
-            time_embedding: backend.load_time_embedding(
-                &source.sub("time_embedding"),
-                TimeSpec { in_channels: channels, out_channels: 4 * channels, activation: config.activation },
-            )?,
-            conv_in: backend.load_conv(&source.sub("conv_in"), ConvSpec::same(config.in_channels, channels, 3))?,
-            transformer_in: backend.load_temporal_transformer(
-                &source.sub("transformer_in"),
-                TransformerSpec {
-                    channels,
-                    heads: HEADS_IN,
-                    head_dim: config.head_dim,
-                    groups,
-                    text_channels: config.text_channels,
-                },
-            )?,
-            down_blocks: (0..config.levels.len())
-                .map(|level| DownBlock::load(&backend, &source, level, &config))
-                .collect::<Result<_>>()?,
-            mid_block: MidBlock::load(&backend, &source, &config)?,
-            up_blocks: (0..config.levels.len())
-                .map(|index| UpBlock::load(&backend, &source, index, &config))
-                .collect::<Result<_>>()?,
-            out: backend.load_norm_conv(
-                &source.sub("conv_norm_out"),
-                &source.sub("conv_out"),
-                GroupNormSpec { channels, groups, epsilon: config.norm_epsilon },
-                ConvSpec::same(channels, config.out_channels, 3),
-            )?,
-            backend,
-            config,
-        };
+        Self::load_part(backend, config, weights, |_| true)
+    }
+
+    /// Loads the units that `wanted` accepts; the others' tensors must be there too, but are not read.
+    pub(crate) fn load_part(
+        backend: B,
+        config: UNet3DConfig,
+        weights: &Weights,
+        wanted: impl Fn(&Unit) -> bool,
+    ) -> Result<Self> {
+        skip_unused(&config, weights);
+        let program = program(&config);
+        let layers = Resident::load(&backend, &program, weights, wanted)?;
         weights.finish()?;
-        Ok(model)
+        Ok(Self { backend, config, program: program.into(), layers: Box::new(layers) })
+    }
+
+    /// A network whose units come from elsewhere.
+    pub(crate) fn with_layers(
+        backend: B,
+        config: UNet3DConfig,
+        program: Arc<[Unit]>,
+        layers: Box<dyn Layers<B>>,
+    ) -> Self {
+        Self { backend, config, program, layers }
     }
 
     pub(crate) fn config(&self) -> &UNet3DConfig {
         &self.config
     }
 
-    /// Keys and values of text states `(tokens, text_channels)` for every layer that attends to them.
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    pub(crate) fn program(&self) -> &Arc<[Unit]> {
+        &self.program
+    }
+
+    /// Text states `(tokens, text_channels)` for the layers that attend to them.
     pub(crate) fn prepare_text(&self, text: &[f32]) -> Result<TextContext<B>> {
         if text.is_empty() || !text.len().is_multiple_of(self.config.text_channels) {
             return Err(EngineError::Request(format!(
@@ -108,10 +136,8 @@ impl<B: Backend> UNet3D<B> {
                 self.config.text_channels
             )));
         }
-        let down = self.down_blocks.iter().flat_map(DownBlock::spatial);
-        let up = self.up_blocks.iter().flat_map(UpBlock::spatial);
-        let layers = down.chain(self.mid_block.spatial()).chain(up);
-        Ok(TextContext { texts: layers.map(|layer| self.backend.prepare_text(layer, text)).collect::<Result<_>>()? })
+        let prepared = self.program.iter().map(|_| Mutex::new(None)).collect();
+        Ok(TextContext { states: text.to_vec(), prepared })
     }
 
     /// One evaluation. `sample` is `(channels, frames, height, width)`, and so is the result, with the model's output
@@ -133,30 +159,33 @@ impl<B: Backend> UNet3D<B> {
         size: [usize; 3],
         timestep: f32,
         text: &TextContext<B>,
-        trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
+        show: &mut Show<'_, B>,
     ) -> Result<Vec<f32>> {
-        let entered = self.enter_traced(sample, size, timestep, trace)?;
-        self.leave_traced(entered, text, trace)
+        let evaluation = self.evaluation(size, timestep, Frames::All)?;
+        let mut lane = self.lane(sample, size)?;
+        self.run_lane(1..self.program.len(), &mut lane, text, &evaluation, show)?;
+        self.output(&lane)
     }
 
-    /// The part of an evaluation that sees no text: both branches of guidance have it in common.
-    pub(crate) fn enter(&self, sample: &[f32], size: [usize; 3], timestep: f32) -> Result<Entered<B>> {
-        self.enter_traced(sample, size, timestep, &mut |_, _| Ok(()))
-    }
-
-    /// The rest of an evaluation after [`enter`](Self::enter).
-    pub(crate) fn leave(&self, entered: Entered<B>, text: &TextContext<B>) -> Result<Vec<f32>> {
-        self.leave_traced(entered, text, &mut |_, _| Ok(()))
-    }
-
-    fn enter_traced(
+    /// Begins an evaluation of latents of `[frames, height, width]`.
+    pub(crate) fn evaluation<'a>(
         &self,
-        sample: &[f32],
-        [frames, height, width]: [usize; 3],
+        [_, height, width]: [usize; 3],
         timestep: f32,
-        trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
-    ) -> Result<Entered<B>> {
-        let backend = &self.backend;
+        frames: Frames<'a>,
+    ) -> Result<Evaluation<'a, B>> {
+        let lent = self.layers.layer(0)?;
+        let Layer::Time(layer) = &lent.layer else {
+            return Err(EngineError::Request("the network does not begin with its timestep embedding".to_owned()));
+        };
+        let time = Arc::new(self.backend.time_embedding(layer, timestep)?);
+        // As diffusers: only sizes that do not halve evenly make the way up follow the skips' sizes.
+        let factor = 1 << (self.config.levels.len() - 1);
+        Ok(Evaluation { time, fit_skips: height % factor != 0 || width % factor != 0, frames })
+    }
+
+    /// A lane that starts from a latent `(channels, frames, height, width)`.
+    pub(crate) fn lane(&self, sample: &[f32], [frames, height, width]: [usize; 3]) -> Result<Lane<B>> {
         let channels = self.config.in_channels;
         let elements = channels * frames * height * width;
         if elements == 0 || sample.len() != elements {
@@ -165,55 +194,129 @@ impl<B: Backend> UNet3D<B> {
                 sample.len()
             )));
         }
-        let Some(first) = self.down_blocks.first() else {
-            return Err(EngineError::Request("the model has no levels".to_owned()));
-        };
-        let time = backend.time_embedding(&self.time_embedding, timestep)?;
         let shape = MapShape { frames, height, width, channels };
-        let x = backend.upload(shape, to_channels_last(sample, shape))?;
-        let x = backend.conv(&self.conv_in, &x, None)?;
-        trace("conv_in", &x)?;
-        let x = backend.temporal_transformer(&self.transformer_in, x)?;
-        trace("transformer_in", &x)?;
-        let before_text = first.before_text(backend, &x, &time)?;
-        // As diffusers: only sizes that do not halve evenly make the way up follow the skips' sizes.
-        let factor = 1 << (self.config.levels.len() - 1);
-        let fit_skips = height % factor != 0 || width % factor != 0;
-        Ok(Entered { time: Arc::new(time), skip: Arc::new(x), before_text, fit_skips })
+        let x = self.backend.upload(shape, to_channels_last(sample, shape))?;
+        Ok(Lane { x: Some(Arc::new(x)), skips: Vec::new() })
     }
 
-    fn leave_traced(
+    /// The first unit whose result depends on the text: before it, both branches of guidance are the same.
+    pub(crate) fn first_with_text(&self) -> usize {
+        self.program.iter().position(Unit::sees_text).unwrap_or(self.program.len())
+    }
+
+    /// Whether units are loaded each time they run, so that each should run on all lanes before the next.
+    pub(crate) fn loads_each_time(&self) -> bool {
+        self.layers.are_costly()
+    }
+
+    /// Runs some units on every lane, each with its text.
+    pub(crate) fn run(
         &self,
-        entered: Entered<B>,
+        units: Range<usize>,
+        lanes: &mut [Lane<B>],
+        texts: &[&TextContext<B>],
+        evaluation: &Evaluation<'_, B>,
+    ) -> Result<()> {
+        if !self.layers.are_costly() {
+            return lanes
+                .iter_mut()
+                .zip(texts)
+                .try_for_each(|(lane, text)| self.run_lane(units.clone(), lane, text, evaluation, &mut |_, _| Ok(())));
+        }
+        for unit in units {
+            let layer = self.layers.layer(unit)?;
+            for (lane, text) in lanes.iter_mut().zip(texts) {
+                self.step(unit, &layer.layer, lane, text, evaluation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs some units on one lane.
+    pub(crate) fn run_lane(
+        &self,
+        units: Range<usize>,
+        lane: &mut Lane<B>,
         text: &TextContext<B>,
-        trace: &mut dyn FnMut(&str, &B::Map) -> Result<()>,
-    ) -> Result<Vec<f32>> {
-        let backend = &self.backend;
-        let Entered { time, skip, before_text, fit_skips } = entered;
-        let mut texts = Texts::new(&text.texts);
-        let mut x = Arc::clone(&skip);
-        let mut skips = vec![skip];
-        let mut before_text = Some(before_text);
-        for (i, block) in self.down_blocks.iter().enumerate() {
-            let start = match before_text.take() {
-                Some(start) => start,
-                None => block.before_text(backend, &x, &time)?,
-            };
-            x = block.with_text(backend, start, &time, &mut texts, &mut skips)?;
-            trace(&format!("down_blocks.{i}"), &x)?;
+        evaluation: &Evaluation<'_, B>,
+        show: &mut Show<'_, B>,
+    ) -> Result<()> {
+        for unit in units {
+            let layer = self.layers.layer(unit)?;
+            self.step(unit, &layer.layer, lane, text, evaluation)?;
+            if let Some(name) = &self.program[unit].shown_as {
+                show(name, lane.map()?)?;
+            }
         }
-        let inner = self.mid_block.run(backend, &x, &time, &mut texts)?;
-        // So that the last skip ends with the layer that takes it.
-        drop(x);
-        let mut x = inner;
-        trace("mid_block", &x)?;
-        for (i, block) in self.up_blocks.iter().enumerate() {
-            x = block.run(backend, x, &mut skips, &time, &mut texts, fit_skips)?;
-            trace(&format!("up_blocks.{i}"), &x)?;
+        Ok(())
+    }
+
+    fn step(
+        &self,
+        unit: usize,
+        layer: &Layer<B>,
+        lane: &mut Lane<B>,
+        text: &TextContext<B>,
+        evaluation: &Evaluation<'_, B>,
+    ) -> Result<()> {
+        let (backend, frames) = (&self.backend, evaluation.frames);
+        let next = match layer {
+            Layer::Time(_) => return Ok(()),
+            Layer::Conv(conv) => backend.conv(conv, lane.map()?, None)?,
+            Layer::Upsample(conv) => {
+                let shape = backend.shape(lane.map()?)?;
+                // The size of the next skip where diffusers asks for that.
+                let size = match lane.skips.last() {
+                    Some(skip) if evaluation.fit_skips => {
+                        let next = backend.shape(skip)?;
+                        (next.height, next.width)
+                    }
+                    _ => (2 * shape.height, 2 * shape.width),
+                };
+                backend.conv(conv, lane.map()?, Some(size))?
+            }
+            Layer::Resnet { layer, skip } => {
+                let skip = if *skip { lane.skips.pop() } else { None };
+                backend.resnet(layer, lane.map()?, skip.as_deref(), Some(&evaluation.time))?
+            }
+            Layer::TemporalConv(layer) => backend.temporal_conv(layer, lane.take()?, frames)?,
+            Layer::SpatialTransformer(layer) => {
+                let text = self.text(unit, layer, text)?;
+                backend.spatial_transformer(layer, lane.take()?, &text)?
+            }
+            Layer::TemporalTransformer(layer) => backend.temporal_transformer(layer, lane.take()?, frames)?,
+            Layer::Out(layer) => backend.norm_conv(layer, lane.map()?)?,
+        };
+        let next = Arc::new(next);
+        if self.program[unit].keeps_skip {
+            lane.skips.push(Arc::clone(&next));
         }
-        let x = backend.norm_conv(&self.out, &x)?;
-        let shape = backend.shape(&x)?;
-        Ok(to_channels_first(&backend.download(&x)?, shape))
+        lane.x = Some(next);
+        Ok(())
+    }
+
+    fn text(&self, unit: usize, layer: &B::SpatialTransformer, text: &TextContext<B>) -> Result<Arc<B::Text>> {
+        let slot = || text.prepared[unit].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = &*slot() {
+            return Ok(Arc::clone(text));
+        }
+        // Not under the lock: this uses the compute threads.
+        let made = Arc::new(self.backend.prepare_text(layer, &text.states)?);
+        *slot() = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// The result of a lane that has passed all units, `(channels, frames, height, width)`.
+    pub(crate) fn output(&self, lane: &Lane<B>) -> Result<Vec<f32>> {
+        let shape = self.backend.shape(lane.map()?)?;
+        Ok(to_channels_first(&self.backend.download(lane.map()?)?, shape))
+    }
+}
+
+/// Counts tensors that text-to-video does not use as known.
+pub(crate) fn skip_unused(config: &UNet3DConfig, weights: &Weights) {
+    if config.has_guidance_projection {
+        weights.skip("time_embedding.cond_proj.weight");
     }
 }
 
