@@ -128,6 +128,9 @@ pub fn work(folder: &Path, plan: &Plan, options: &GroupOptions, collective: Arc<
     }
 }
 
+/// What a member runs, if it computes, and who answers for its share of the weights, if it has one.
+type Network<B> = (Option<Arc<UNet3D<B>>>, Option<Answering>);
+
 type Led = (Box<dyn VideoModel>, Arc<Mutex<Vec<MemberReport>>>);
 
 /// A model's configurations.
@@ -209,7 +212,7 @@ impl<'a, B: Backend + Clone> Loader<'a, B> {
     }
 
     /// The network of one member alone.
-    fn unet(&self, collective: &Arc<dyn Collective>) -> Result<(Option<Arc<UNet3D<B>>>, Option<Answering>)> {
+    fn unet(&self, collective: &Arc<dyn Collective>) -> Result<Network<B>> {
         let place = self.plan.place(collective.rank());
         let weights = self.unet_weights()?;
         let config = self.configs.unet.clone();

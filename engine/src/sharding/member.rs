@@ -190,7 +190,7 @@ impl<B: Backend + Clone> Pass<'_, B> {
             let LatentShape { frames, height, width, .. } = job.shape;
             self.begin(sample, [frames, height, width], inwards.clone())?
         } else {
-            self.from_outside(inwards.clone())?
+            self.take_from_outside(inwards.clone())?
         };
         if let Some(outwards) = outwards {
             self.through_inside(&mut lanes, outwards)?;
@@ -231,7 +231,7 @@ impl<B: Backend + Clone> Pass<'_, B> {
     }
 
     /// Takes each branch's map from the stage outside and runs the way in.
-    fn from_outside(&self, units: Range<usize>) -> Result<Vec<Lane<B>>> {
+    fn take_from_outside(&self, units: Range<usize>) -> Result<Vec<Lane<B>>> {
         let outside = self.rank_of(self.place.stage - 1);
         let mut lanes = Vec::new();
         if self.unet.loads_each_time() {

@@ -152,7 +152,7 @@ fn spreads(plan: &Plan, shards: usize, clip: &ClipCost, peers: &Peers, order: &[
         let Some(least) = (0..shards).min_by(|&a, &b| after(a).total_cmp(&after(b))) else { break };
         lengths[least] += 1;
     }
-    let even = Cut::Even(shards).ranges(clip.frames).map(|ranges| ranges.iter().map(|range| range.len()).collect());
+    let even = Cut::Even(shards).ranges(clip.frames).map(|ranges| ranges.iter().map(ExactSizeIterator::len).collect());
     if lengths.iter().sum::<usize>() == clip.frames && even.as_ref() != Some(&lengths) {
         spreads.push(Spread::Shards(Cut::Given(lengths)));
     }

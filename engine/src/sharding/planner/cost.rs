@@ -72,9 +72,8 @@ impl ClipCost {
         let vae = VaeConfig::read(&folder.join("vae/config.json"))?;
         let [width, height, frames] = size;
         let shape = shape_of(&unet, &vae, width, height, frames)?;
-        let vae_bytes = std::fs::read_dir(folder.join("vae"))
-            .map(|entries| entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum())
-            .unwrap_or(0);
+        let entries = std::fs::read_dir(folder.join("vae")).into_iter().flatten().flatten();
+        let vae_bytes = entries.filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum();
         Ok(Self::of(&unet, &vae, shape, guidance, stored, computed, vae_bytes))
     }
 

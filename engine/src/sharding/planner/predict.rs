@@ -81,8 +81,8 @@ pub fn predict(plan: &Plan, clip: &ClipCost, peers: &Peers, order: &[usize]) -> 
                 meetings += unit.rounds;
                 sums += unit.sums_bytes * if unit.edge_bytes > 0 { 4 } else { 1 };
             }
-            for shard in 0..shards {
-                let share = frames[shard].len() as f64 / clip.frames as f64;
+            for (shard, own_frames) in frames.iter().enumerate() {
+                let share = own_frames.len() as f64 / clip.frames as f64;
                 let seconds: f64 = peers
                     .unit_seconds(peer(stage, shard), clip)
                     .iter()
@@ -120,8 +120,8 @@ pub fn predict(plan: &Plan, clip: &ClipCost, peers: &Peers, order: &[usize]) -> 
         };
         let mut parts = [in_all(&compute), in_all(&transfer), in_all(&latency)];
         debug_assert!((parts.iter().sum::<f64>() - way - (lanes - 1) as f64 * longest).abs() < 1e-6 * way.max(1.0));
-        for stage in 1..stages {
-            let crossing = clip.crossing_bytes[levels[stage].start - 1];
+        for (stage, levels) in levels.iter().enumerate().skip(1) {
+            let crossing = clip.crossing_bytes[levels.start - 1];
             let (bytes_per_second, rtt) = peers.link(peer(stage - 1, 0), peer(stage, 0));
             parts[1] += lanes as f64 * crossing as f64 / shards as f64 / bytes_per_second;
             parts[2] += rtt;
