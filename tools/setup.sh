@@ -64,11 +64,12 @@ fi
 # The settlement contract's tests: the pinned compiler and chain, from the lock file in contracts/.
 if [ "$purpose" = test ]; then
     contracts="$(cd "$(dirname "${BASH_SOURCE[0]}")/../contracts" && pwd)"
+    # Not `npm ci`: releases of npm disagree on what a lock file must say of optional packages for other systems. Nothing is saved.
     # npm keeps a copy of the lock file it has installed; a newer lock file is installed anew.
     if [ ! -e "$contracts/node_modules/.package-lock.json" ] ||
         [ "$contracts/package-lock.json" -nt "$contracts/node_modules/.package-lock.json" ]; then
         echo "setup: installing the Solidity compiler and the test chain into contracts/node_modules" >&2
-        (cd "$contracts" && npm ci --ignore-scripts --no-audit --no-fund >&2)
+        (cd "$contracts" && npm install --no-save --ignore-scripts --no-audit --no-fund >&2)
         touch "$contracts/node_modules/.package-lock.json"
     fi
 fi
