@@ -23,6 +23,8 @@ pub enum Action {
     /// No answer, or a stalled stream. Happens to honest peers with bad lines, so that it is never a ban by itself: a cable that was
     /// pulled for half a minute must not keep a miner from its validator. What stalled streams may hold is bounded elsewhere.
     Timeout,
+    /// A message of another version. A peer that updates later is no attacker, but it must not insist.
+    OtherVersion,
 }
 
 impl Action {
@@ -38,6 +40,8 @@ impl Action {
             Self::RateExceeded => -2.0,
             // Down to `Scores::SILENT`, no further.
             Self::Timeout => -5.0,
+            // Eighteen of them are a ban.
+            Self::OtherVersion => -5.0,
         }
     }
 }
@@ -47,8 +51,7 @@ impl Action {
     pub const fn of(error: &WireError) -> Self {
         match error {
             WireError::TooLarge { .. } => Self::Oversized,
-            // A peer that updates later is not a bad peer, but it should ask less often.
-            WireError::Version { .. } => Self::Timeout,
+            WireError::Version { .. } => Self::OtherVersion,
             _ => Self::InvalidMessage,
         }
     }
