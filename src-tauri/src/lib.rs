@@ -9,6 +9,7 @@
 
 mod cli;
 mod commands;
+mod connection;
 mod failure;
 mod files;
 mod interrupt;

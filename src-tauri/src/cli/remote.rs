@@ -8,9 +8,9 @@ use infernet_api::{Digest, JobId, ModelId};
 
 use super::SizeArgs;
 
-/// Which node, and how to print.
-#[derive(Args)]
-pub(crate) struct RemoteArgs {
+/// Which node.
+#[derive(Args, Default)]
+pub(crate) struct NodeAt {
     /// The node's URL [default: the node of this computer]
     #[arg(long, value_name = "URL", env = "INFERNET_URL")]
     pub(crate) url: Option<String>,
@@ -23,6 +23,13 @@ pub(crate) struct RemoteArgs {
     /// PEM file with the node's certificate or that of its authority; for https
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Which node, and how to print.
+#[derive(Args)]
+pub(crate) struct RemoteArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeAt,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

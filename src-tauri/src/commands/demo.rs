@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use infernet_adversary::Attack;
 use infernet_api::ModelId;
+use infernet_api::client::Client;
 use infernet_api::types::job::NewJob;
 use infernet_ledger::{AccountId, Entry, Journal, Outcome, Receipt};
 use infernet_network::identity::Identity;
@@ -21,6 +22,7 @@ use infernet_node::worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DemoArgs;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::{interrupt, output, paths};
 
@@ -32,9 +34,9 @@ const PROMPTS: [&str; 5] = [
     "a yellow square shrinking on a grey background",
     "a purple circle moving left on a white background",
 ];
-/// Of the whole demonstration, once all nodes are up.
+/// Of the whole demonstration.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// For one node to start.
+/// For one node to start, and for its miner to stake and be heard.
 const NODE_START: Duration = Duration::from_secs(60);
 const PRICE: u64 = 300;
 const REFRESH: Duration = Duration::from_millis(250);
@@ -97,6 +99,23 @@ struct Actors {
     miners: Vec<(NodeProcess, Option<String>)>,
 }
 
+impl Actors {
+    /// Fails once a node's process is over: its jobs would wait for nothing.
+    fn check_alive(&mut self) -> Result {
+        let validator = ("the validator".to_owned(), &mut self.validator);
+        let miners = self.miners.iter_mut().enumerate();
+        let miners = miners.map(|(number, (miner, _))| (format!("miner {}", number + 1), miner));
+        for (name, node) in std::iter::once(validator).chain(miners) {
+            if let Some(status) = node.child.try_wait()? {
+                return Err(Failure::Failed(anyhow::anyhow!(
+                    "{name} ended before the demonstration ({status}); its messages are above"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn run(arguments: &DemoArgs) -> Result {
     let attack: Attack = arguments.attack.parse().map_err(|error| Failure::Input(anyhow::Error::new(error)))?;
     std::fs::create_dir_all(&arguments.out)?;
@@ -109,10 +128,10 @@ pub(super) fn run(arguments: &DemoArgs) -> Result {
         }
     };
     say("starting a validator, its miners and a requester, each with an identity of its own, on 127.0.0.1");
-    let actors = start_all(arguments, &attack, scratch.path())?;
+    let mut actors = start_all(arguments, &attack, scratch.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ledger = scratch.path().join("validator").join("validator").join("ledger.sqlite");
-    let jobs = runtime.block_on(order_all(arguments, &actors, scratch.path(), &ledger, &interrupted, start))?;
+    let jobs = runtime.block_on(order_all(arguments, &mut actors, scratch.path(), &ledger, &interrupted, start))?;
     let report = conclude(arguments, &actors, &ledger, jobs, start)?;
     drop(actors);
     if arguments.json {
@@ -189,7 +208,7 @@ fn start_node(folder: &Path, options: &[&str]) -> Result<NodeProcess> {
 /// The requester runs in this process: orders all jobs at once and waits for them.
 async fn order_all(
     arguments: &DemoArgs,
-    actors: &Actors,
+    actors: &mut Actors,
     scratch: &Path,
     ledger: &Path,
     interrupted: &Arc<AtomicBool>,
@@ -221,7 +240,7 @@ async fn order_all(
     let identity = Identity::generate().map_err(|error| failed(&error))?;
     let node = Node::start(identity, paths::model_store()?, &config).map_err(|error| failed(&error))?;
     let Some(requester) = node.roles().requester.clone() else { return Err(failed(&"the node takes no orders")) };
-    wait_for_stakes(actors, ledger, interrupted).await?;
+    wait_for_miners(actors, &connection::client(&scratch.join("validator"))?, ledger, interrupted).await?;
     let model: ModelId = MODEL.parse().map_err(|error| failed(&error))?;
     let mut ordered: Vec<(JobId, String, Instant)> = Vec::new();
     for number in 0..usize::from(arguments.jobs) {
@@ -248,6 +267,7 @@ async fn order_all(
         if interrupted.load(Ordering::SeqCst) {
             return Err(Failure::Interrupted);
         }
+        actors.check_alive()?;
         if start.elapsed() > DEADLINE {
             break;
         }
@@ -278,24 +298,40 @@ async fn order_all(
     Ok(rows)
 }
 
-/// Jobs are ordered when every miner has its stake: otherwise the first miner would get them all.
-async fn wait_for_stakes(actors: &Actors, ledger: &Path, interrupted: &Arc<AtomicBool>) -> Result {
+/// Jobs are ordered when every miner has its stake and the validator knows that it takes jobs: otherwise the first ones would get them
+/// all.
+async fn wait_for_miners(
+    actors: &mut Actors,
+    validator: &Client,
+    ledger: &Path,
+    interrupted: &Arc<AtomicBool>,
+) -> Result {
     let start = Instant::now();
     loop {
         if interrupted.load(Ordering::SeqCst) {
             return Err(Failure::Interrupted);
         }
-        if let Ok(journal) = Journal::open_read_only(ledger) {
-            let staked = |(miner, _): &(NodeProcess, Option<String>)| {
+        actors.check_alive()?;
+        let staked = Journal::open_read_only(ledger).is_ok_and(|journal| {
+            actors.miners.iter().all(|(miner, _)| {
                 let account = miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id));
                 account.is_some_and(|account| account.stake.free > 0)
+            })
+        });
+        if staked {
+            let peers = validator.peers().await?.peers;
+            let accepting = |node: &str| {
+                peers
+                    .iter()
+                    .any(|peer| peer.id.to_string() == node && peer.offer.as_ref().is_some_and(|offer| offer.accepting))
             };
-            if actors.miners.iter().all(staked) {
+            if actors.miners.iter().all(|(miner, _)| accepting(&miner.up.node)) {
                 return Ok(());
             }
         }
         if start.elapsed() > NODE_START {
-            return Err(Failure::Failed(anyhow::anyhow!("the miners did not stake in {} s", NODE_START.as_secs())));
+            let what = if staked { "did not offer to work" } else { "did not stake" };
+            return Err(Failure::Failed(anyhow::anyhow!("the miners {what} in {} s", NODE_START.as_secs())));
         }
         tokio::time::sleep(REFRESH).await;
     }

@@ -4,13 +4,13 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use infernet_api::client::ServerTrust;
-use infernet_api::{DEFAULT_URL, Problem, TOKEN_FILE, URL_FILE, read_token};
+use infernet_api::Problem;
 use infernet_ui::{DashboardError, DashboardOptions, WindowCommand, run_dashboard};
 
 use super::window::RAISE;
 use crate::cli::DashboardArgs;
 use crate::commands::exchange::random;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::paths;
 
@@ -22,26 +22,16 @@ pub(crate) fn run(arguments: &DashboardArgs) -> Result {
         Some(folder) => folder.clone(),
         None => paths::data_dir()?,
     };
-    let url = match &arguments.url {
-        Some(url) => url.clone(),
-        None => std::fs::read_to_string(data.join(URL_FILE))
-            .map_or_else(|_| DEFAULT_URL.to_owned(), |text| text.trim().to_owned()),
-    };
-    let token_file = arguments.token_file.clone().unwrap_or_else(|| data.join(TOKEN_FILE));
-    let token = read_token(&token_file).map_err(|error| {
-        Failure::input(format!("{error}\n  start the node first: infernet, or infernet node ({})", error.code()))
-    })?;
+    let node = connection::config(&arguments.node, &data)?;
     let seed: [u8; 32] = random()?;
     let mut half = [0; 16];
     half.copy_from_slice(&seed[..16]);
-    let mut options = DashboardOptions::new(url, token, save_folder(&data), half);
-    if let Some(fingerprint) = arguments.fingerprint {
-        options.trust = ServerTrust::Fingerprint(fingerprint);
-    }
+    let mut options = DashboardOptions::new(node.url, node.token, save_folder(&data), half);
+    options.trust = node.trust;
     let state = data.join(STATE_FILE);
-    options.first_run = !state.exists() && arguments.url.is_none() && !arguments.skip_wizard;
+    options.first_run = !state.exists() && arguments.node.url.is_none() && !arguments.skip_wizard;
     options.state_file = Some(state);
-    if arguments.url.is_none() {
+    if arguments.node.url.is_none() {
         let folder = data.clone();
         options.restart = Some(Arc::new(move || restart(&folder)));
     }

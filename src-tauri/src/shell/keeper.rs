@@ -6,14 +6,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use clap::Parser;
-use infernet_api::client::{Client, ClientConfig, ServerTrust};
+use infernet_api::client::Client;
 use infernet_api::types::status::PauseRequest;
-use infernet_api::{TOKEN_FILE, URL_FILE, read_token};
 use tokio::sync::oneshot;
 
 use crate::cli::NodeArgs;
 use crate::commands::node::{self, Host};
-use crate::failure::{Failure, Result};
+use crate::connection;
+use crate::failure::Result;
 use crate::safe::Safe;
 
 /// The network of someone who has not joined another one.
@@ -100,7 +100,7 @@ impl Keeper {
 
     /// A client of the node.
     pub(super) fn client(&self) -> Result<Client> {
-        client(&self.data)
+        connection::client(&self.data)
     }
 
     fn answers(&self) -> bool {
@@ -123,12 +123,4 @@ impl Keeper {
 /// Whether the network that is remembered is this node's own.
 fn founded(data: &Path, own: &infernet_network::proof::PublicKey) -> bool {
     node::remembered_network(data).ok().flatten().is_some_and(|network| network.validator == *own)
-}
-
-/// A client of the node of a folder.
-pub(super) fn client(data: &Path) -> Result<Client> {
-    let url = std::fs::read_to_string(data.join(URL_FILE))?;
-    let token = read_token(&data.join(TOKEN_FILE))
-        .map_err(|error| Failure::input(format!("{error}\n  {} ({})", error.next_step(), error.code())))?;
-    Ok(Client::new(&ClientConfig { url: url.trim().to_owned(), token, trust: ServerTrust::ThisComputer })?)
 }

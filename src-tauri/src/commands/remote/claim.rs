@@ -2,9 +2,9 @@
 
 use infernet_api::types::money::ClaimRequest;
 
-use super::connection;
 use super::money::credits;
 use crate::cli::ClaimArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

@@ -2,8 +2,8 @@
 
 use infernet_api::types::doctor::DoctorOutcome;
 
-use super::connection;
 use crate::cli::DoctorArgs;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::output;
 

@@ -1,7 +1,7 @@
 //! `infernet invite`.
 
-use super::connection;
 use crate::cli::InviteArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

@@ -2,12 +2,12 @@
 
 use infernet_api::types::job::{Job, JobFilter, JobList};
 
-use super::connection;
 use super::money::credits;
 use super::status::word;
 use super::table::{self, plain};
 use super::time::{duration, relative};
 use crate::cli::JobsArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

@@ -1,7 +1,6 @@
 //! Commands that ask a running node: one file each, thin over the client.
 
 mod claim;
-mod connection;
 mod doctor;
 mod invite;
 mod jobs;

@@ -2,8 +2,9 @@
 
 use infernet_api::types::status::PauseRequest;
 
-use super::{connection, status};
+use super::status;
 use crate::cli::PauseArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

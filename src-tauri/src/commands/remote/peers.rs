@@ -2,8 +2,9 @@
 
 use super::status::word;
 use super::table::{self, plain};
-use super::{connection, time};
+use super::time;
 use crate::cli::PeersArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

@@ -2,12 +2,12 @@
 
 use infernet_api::types::money::Refund;
 
-use super::connection;
 use super::money::{confirm, credits};
 use super::status::word;
 use super::table;
 use super::time::relative;
 use crate::cli::RefundArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

@@ -1,7 +1,8 @@
 //! `infernet resume`.
 
-use super::{connection, status};
+use super::status;
 use crate::cli::ResumeArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

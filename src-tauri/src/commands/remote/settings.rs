@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::connection;
 use crate::cli::SettingsArgs;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::output;
 

@@ -2,10 +2,10 @@
 
 use infernet_api::types::money::{StakeAction, StakeInfo, StakeRequest};
 
-use super::connection;
 use super::money::{confirm, credits};
 use super::time::{duration, relative};
 use crate::cli::{NodeStakeArgs, StakeVerb};
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::output;
 

@@ -3,11 +3,12 @@
 use infernet_api::types::status::{MiningStatus, Status};
 use serde::Serialize;
 
+use super::jobs;
 use super::money::credits;
 use super::table::plain;
 use super::time::{duration, relative};
-use super::{connection, jobs};
 use crate::cli::StatusArgs;
+use crate::connection;
 use crate::failure::Result;
 use crate::output;
 

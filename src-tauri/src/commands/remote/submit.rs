@@ -4,8 +4,9 @@ use infernet_api::types::job::{NewJob, Quote};
 
 use super::money::credits;
 use super::time::duration;
-use super::{connection, watch};
+use super::watch;
 use crate::cli::SubmitArgs;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::{files, output};
 

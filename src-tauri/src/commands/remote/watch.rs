@@ -10,10 +10,11 @@ use infernet_api::types::job::{Job, JobStage};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use super::jobs;
 use super::money::credits;
 use super::status::word;
-use super::{connection, jobs};
 use crate::cli::WatchArgs;
+use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::{files, output, progress};
 
