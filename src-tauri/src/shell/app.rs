@@ -130,7 +130,7 @@ async fn follow(app: AppHandle, client: Client, tray: Option<Tray>) {
         }
         if let Ok(now) = client.settings().await {
             if settings.as_ref() != Some(&now) {
-                autostart(&app, now.general.autostart);
+                autostart(&app, now.node.autostart);
             }
             settings = Some(now);
         }

@@ -12,6 +12,7 @@ use infernet_api::{JobId, Problem};
 
 use super::clip;
 use super::files::{self, SaveError};
+use super::first;
 use super::refresh::refresh;
 use super::thread::{Link, problem};
 use crate::actions::{Action, ActionId, ClipFormat};
@@ -41,6 +42,7 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
     match action {
         Action::Reload(part) => refresh(link.clone(), part).await,
         Action::StartMining | Action::PauseMining { .. } => {
+            let starts = matches!(action, Action::StartMining);
             let mining = match action {
                 Action::PauseMining { for_secs } => client.pause_mining(&PauseRequest { for_secs }).await,
                 _ => client.start_mining().await,
@@ -51,6 +53,9 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
                     status.mining = mining;
                 }
             });
+            if starts && first::order(link).await? {
+                return Ok("your first clip is being made; watch it sharpen here and in the Studio".to_owned());
+            }
         }
         Action::RescanDevices => {
             let devices = client.rescan_devices().await.map_err(fail)?;

@@ -3,6 +3,7 @@
 mod clip;
 mod execute;
 mod files;
+mod first;
 mod refresh;
 mod thread;
 
