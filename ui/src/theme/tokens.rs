@@ -12,6 +12,8 @@ pub const GAP_TINY: f32 = 4.0;
 pub const CARD_PADDING: i8 = 16;
 /// Space around a page.
 pub const PAGE_PADDING: i8 = 24;
+/// How far scroll bars reach into that space.
+pub const SCROLL_GUTTER: f32 = 13.0;
 /// Corner of cards.
 pub const RADIUS: u8 = 12;
 /// Corner of buttons and fields.

@@ -38,16 +38,21 @@ pub fn page<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     .inner
 }
 
-/// A page that scrolls.
+/// A page that scrolls. The bar stands in the page's padding, beside what it moves.
 pub fn scroll_page<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
+    let width = ui.available_width();
+    let mut rect = ui.available_rect_before_wrap();
+    rect.max.x += tokens::SCROLL_GUTTER;
+    ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(width);
             let inner = page(ui, add);
             ui.add_space(tokens::GAP);
             inner
         })
-        .inner
+    })
+    .inner
+    .inner
 }
 
 /// A card. In a [`flow`], all cards of a row are equally tall.

@@ -7,8 +7,11 @@ use egui::{
 
 use super::charts::sparkline;
 use super::layout::{Slot, card, split_row};
-use super::text::{icon_tile, number_text, rich, small, strong};
+use super::text::{icon_tile, number_text, number_width, rich, small, strong};
 use crate::theme::{MEDIUM, palette, tokens};
+
+/// A stat's line.
+const SPARK: Vec2 = vec2(72.0, 30.0);
 
 /// One line of a size, in a place that is exactly as large as it needs, so that rows wrap between and never inside.
 fn tag(ui: &mut Ui, text: &str, family: FontFamily, colour: Color32, left: f32, padding: Vec2) -> (Rect, Response) {
@@ -112,11 +115,13 @@ pub fn stat(
         ui.add_space(2.0);
         let width = ui.available_width();
         ui.allocate_ui_with_layout(vec2(width, 34.0), Layout::right_to_left(Align::Center), |ui| {
-            if let Some(values) = line.filter(|_| width > 190.0) {
-                sparkline(ui, vec2(72.0, 30.0), values, colour);
+            let large = number_width(ui, value);
+            // The number comes first: a line beside it only where both have room.
+            if let Some(values) = line.filter(|_| large + SPARK.x + tokens::GAP < width) {
+                sparkline(ui, SPARK, values, colour);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                if value.chars().count() > 16 { drop(strong(ui, value)) } else { drop(number_text(ui, value)) }
+                if large > width { drop(strong(ui, value)) } else { drop(number_text(ui, value)) }
             });
         });
     });

@@ -79,6 +79,13 @@ pub fn number_text(ui: &mut Ui, text: impl Into<String>) -> Response {
     line(ui, text)
 }
 
+/// The room that [`number_text`] needs, in points.
+pub(crate) fn number_width(ui: &Ui, text: &str) -> f32 {
+    let text = rich(text, tokens::TYPE_NUMBER, Some(SEMIBOLD), palette(ui).text);
+    let extend = Some(egui::TextWrapMode::Extend);
+    egui::WidgetText::from(text).into_galley(ui, extend, f32::INFINITY, egui::FontSelection::Default).size().x
+}
+
 /// An icon; says nothing to a screen reader, what is beside it does.
 pub fn icon(ui: &mut Ui, icon: char, size: f32, colour: Color32) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::hover());
