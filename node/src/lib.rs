@@ -8,6 +8,7 @@
 //! | [`requester`] | makes jobs, follows them, brings the clips home |
 //! | [`courier`], [`roles`] | how roles reach each other, on one node or over the swarm |
 //! | [`worker`], [`runner`] | inference in a child process, supervised |
+//! | [`manners`] | what pauses a miner by itself: hours, battery, people, games, heat |
 //! | [`models`], [`bounds`] | the models here by digest, and the bounds that come with them |
 //! | [`backend`] | the node's answers to its API |
 //! | [`http`] | the server of the node's API, over any [`Backend`](http::Backend) |
@@ -21,6 +22,7 @@ mod clock;
 pub mod courier;
 mod hash;
 pub mod http;
+pub mod manners;
 pub mod miner;
 pub mod models;
 pub mod node;

@@ -1,5 +1,6 @@
 //! How a command fails.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use infernet_api::client::ClientError;
@@ -23,6 +24,16 @@ pub(crate) enum Failure {
     Reported(u8),
     /// Stopped by the user: 130.
     Interrupted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(error) | Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Reported(code) => write!(f, "a worker ended with {code}"),
+            Self::Interrupted => f.write_str("stopped"),
+        }
+    }
 }
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;

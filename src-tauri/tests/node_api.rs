@@ -1,5 +1,5 @@
 //! One node that founds a network and does everything in it, driven through its API as programs do.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -103,6 +103,14 @@ async fn until<T, F: Future<Output = Result<T, ClientError>>>(
         assert!(start.elapsed() < PATIENCE, "{what} did not come");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// By this computer's clock.
+fn minute_of_day() -> u16 {
+    let output = Command::new("date").arg("+%H %M").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let parts: Vec<u16> = text.split_whitespace().map(|part| part.parse().unwrap()).collect();
+    parts[0] * 60 + parts[1]
 }
 
 fn order(prompt: &str) -> NewJob {
@@ -242,4 +250,42 @@ async fn a_clip_from_order_to_claim() {
     let journal = Journal::open_read_only(data.join("validator").join("ledger.sqlite")).unwrap();
     journal.verify().unwrap();
     assert!(journal.ledger().totals().conserved());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owners_rules_pause_and_their_end_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Running::start(data.path());
+    let client = node.client();
+    let mining = async || Ok(client.status().await?.mining);
+    until("the first state", mining, |mining| mining.state == MiningState::Waiting).await;
+
+    // A program of the list: this one.
+    let own = std::env::current_exe().unwrap();
+    let name = own.file_name().unwrap().to_string_lossy().into_owned();
+    client.patch_settings(&json!({"mining": {"pause_on_apps": [name]}})).await.unwrap();
+    let paused = until("the pause", mining, |mining| mining.state == MiningState::Paused).await;
+    assert_eq!(paused.pause_reasons, BTreeSet::from([PauseReason::AppRunning]));
+
+    // Start ends a pause by hand, and no rule.
+    client.pause_mining(&PauseRequest::default()).await.unwrap();
+    let both = until("both", mining, |mining| mining.pause_reasons.len() == 2).await;
+    assert!(both.pause_reasons.contains(&PauseReason::Manual));
+    client.start_mining().await.unwrap();
+    assert_eq!(mining().await.unwrap().pause_reasons, BTreeSet::from([PauseReason::AppRunning]));
+    client.patch_settings(&json!({"mining": {"pause_on_apps": []}})).await.unwrap();
+    until("work again", mining, |mining| mining.state == MiningState::Waiting).await;
+
+    // An hour that is half a day away, whatever the clock says.
+    let hours = |from: u16| json!({"days": [0, 1, 2, 3, 4, 5, 6], "from_minute": from, "to_minute": from + 60});
+    let (now, day) = (minute_of_day(), 24 * 60);
+    let from = (now + day / 2) % (day - 60);
+    client.patch_settings(&json!({"mining": {"schedule": [hours(from)]}})).await.unwrap();
+    let paused = until("the schedule's pause", mining, |mining| mining.state == MiningState::Paused).await;
+    assert_eq!(paused.pause_reasons, BTreeSet::from([PauseReason::Schedule]));
+    let opens = paused.pause_ends_unix_ms.expect("the schedule opens again");
+    let away = opens.saturating_sub(paused.since_unix_ms) / 60_000;
+    assert!((9 * 60..=15 * 60).contains(&away), "{away} minutes");
+    client.patch_settings(&json!({"mining": {"schedule": []}})).await.unwrap();
+    until("work again", mining, |mining| mining.state == MiningState::Waiting).await;
 }

@@ -123,6 +123,12 @@ pub enum Action {
     MoreReceipts,
     /// Asks the shell to start the node again.
     RestartNode,
+    /// Shows the identity's words.
+    ShowWords,
+    /// Forgets them.
+    HideWords,
+    /// Notes that they are on paper.
+    WordsWritten,
 }
 
 /// Commands of one frame, in order.

@@ -11,7 +11,7 @@ use crate::snapshot::{Connection, Snapshot};
 use crate::state::{Page, UiState};
 use crate::theme::{self, MEDIUM, SEMIBOLD, icons, tokens};
 use crate::widgets::{icon, icon_tile, rich, secondary, small};
-use crate::{dialog, wizard};
+use crate::{backup, dialog, wizard};
 
 impl Page {
     /// Its icon.
@@ -53,6 +53,7 @@ pub fn dashboard_ui(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actio
     let quiet = state.dialog.as_ref().and_then(dialog::Dialog::sent);
     state.toasts.take(snapshot, quiet, now);
     wizard::show(ui, state, snapshot, actions);
+    backup::show(ui, state, snapshot, actions);
     dialog::show(ui, &mut state.dialog, snapshot, actions);
     palette::show(ui, state, snapshot, actions);
     if let Some(page) = state.toasts.show(ui, now) {
@@ -92,6 +93,7 @@ fn shortcuts(ui: &Ui, state: &mut UiState) {
         || state.palette.is_some()
         || state.dialog.is_some()
         || state.wizard.is_some()
+        || state.backup.is_some()
     {
         return;
     }

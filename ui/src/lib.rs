@@ -11,12 +11,13 @@
 //! | [`actions`] | what the owner asked for, as typed commands |
 //! | [`theme`] | tokens (the one file with colours and sizes), fonts, icons |
 //! | [`widgets`] | cards, stats, bars, charts, tables, and the states loading, empty and error |
-//! | `pages`, [`wizard`], [`palette`], [`toasts`], [`dialog`] | what is made of them |
+//! | `pages`, [`wizard`], [`backup`], [`palette`], [`toasts`], [`dialog`] | what is made of them |
 //! | [`format`](mod@format) | numbers with their units |
 //! | `client`, `window` | the thread and the window, with the feature `client` |
 
 pub mod actions;
 mod app;
+pub mod backup;
 #[cfg(feature = "client")]
 mod client;
 pub mod dialog;
@@ -38,4 +39,4 @@ pub use pages::{EarningsState, EconomicsState, ProofsState, SettingsState, Studi
 pub use snapshot::{Connection, Loadable, Snapshot};
 pub use state::{Page, RequestIds, UiState, Zoom};
 #[cfg(feature = "client")]
-pub use window::{Commands, DashboardError, DashboardOptions, Restart, WindowCommand, run_dashboard};
+pub use window::{BackupHooks, Commands, DashboardError, DashboardOptions, Restart, WindowCommand, run_dashboard};

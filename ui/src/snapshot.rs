@@ -18,6 +18,7 @@ use infernet_api::types::verdict::JobProof;
 use infernet_api::{JobId, Problem};
 
 use crate::actions::ActionId;
+use crate::backup::Words;
 
 /// Most events that are kept.
 pub const MAX_EVENTS: usize = 10_000;
@@ -152,6 +153,10 @@ pub struct Snapshot {
     pub node_url: String,
     /// Whether the shell can start the node again.
     pub can_restart: bool,
+    /// Whether the identity is this computer's and its words can be shown.
+    pub can_backup: bool,
+    /// The identity's words, while they are shown.
+    pub words: Option<Loadable<Words>>,
     /// Whether the node answers.
     pub connection: Connection,
     /// The node.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use infernet_api::{JobId, RequestId};
 
+use crate::backup::BackupState;
 use crate::dialog::Dialog;
 use crate::pages::{EarningsState, EconomicsState, ProofsState, SettingsState, StudioState};
 use crate::palette::PaletteState;
@@ -106,6 +107,8 @@ pub struct UiState {
     pub palette: Option<PaletteState>,
     /// The first run's steps, when they are open.
     pub wizard: Option<WizardState>,
+    /// The identity's words, while they are written down.
+    pub backup: Option<BackupState>,
     /// Notifications.
     pub toasts: Toasts,
     /// Names of requests.

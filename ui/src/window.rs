@@ -10,6 +10,7 @@ use infernet_api::{ApiToken, Problem};
 
 use crate::actions::Actions;
 use crate::app::dashboard_ui;
+use crate::backup::Words;
 use crate::client::{ClientThread, Start};
 use crate::state::{Page, RequestIds, UiState, Zoom};
 use crate::theme::{self, Appearance};
@@ -22,6 +23,15 @@ const KEY_LOOK: &str = "infernet-look";
 
 /// Starts the node again; a problem is shown in the window.
 pub type Restart = Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>;
+
+/// How this computer's identity is written down. Nothing of it goes over the node's API.
+#[derive(Clone)]
+pub struct BackupHooks {
+    /// Its words.
+    pub words: Arc<dyn Fn() -> Result<Words, Problem> + Send + Sync>,
+    /// Notes that they are on paper.
+    pub written: Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>,
+}
 
 /// What another process asks of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +55,8 @@ pub struct DashboardOptions {
     pub trust: ServerTrust,
     /// Starts the node again, when this program can.
     pub restart: Option<Restart>,
+    /// Shows the identity's words, where it is this computer's.
+    pub backup: Option<BackupHooks>,
     /// Where saved files go until the owner says otherwise; the user's folder for videos, say.
     pub save_folder: PathBuf,
     /// Where size, place and looks of the window are kept; nowhere without it.
@@ -68,6 +80,7 @@ impl DashboardOptions {
             token,
             trust: ServerTrust::ThisComputer,
             restart: None,
+            backup: None,
             save_folder,
             state_file: None,
             first_run: false,
@@ -147,7 +160,7 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         wizard: options.first_run.then(WizardState::default),
         ..UiState::default()
     };
-    let (restart, commands) = (options.restart, options.commands);
+    let (restart, backup, commands) = (options.restart, options.backup, options.commands);
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
         let context = &creation.egui_ctx;
         // The keys for it are ours, so that the size is kept.
@@ -173,7 +186,7 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         let drawn = context.clone();
         // Changes that come close together are one frame.
         let changed = Arc::new(move || drawn.request_repaint_after(Duration::from_millis(30)));
-        let thread = ClientThread::start(Start { client, changed, restart })?;
+        let thread = ClientThread::start(Start { client, changed, restart, backup })?;
         Ok(Box::new(Window { thread, state, actions: Actions::default() }))
     });
     eframe::run_native("infernet", native, create).map_err(|error| DashboardError::Window { reason: error.to_string() })

@@ -7,6 +7,7 @@ use infernet_api::types::model::{ModelAction, ModelState};
 
 use crate::actions::{Action, Actions};
 use crate::app::reach_word;
+use crate::backup;
 use crate::format;
 use crate::snapshot::{Loadable, Part, Snapshot};
 use crate::state::UiState;
@@ -55,7 +56,7 @@ pub(crate) fn show(ui: &Ui, state: &mut UiState, snapshot: &Snapshot, actions: &
             match step {
                 0 => device(ui, snapshot, actions),
                 1 => model(ui, snapshot, actions),
-                2 => identity(ui, snapshot, actions),
+                2 => identity(ui, snapshot, state, actions),
                 _ => network(ui, snapshot, actions),
             }
         });
@@ -157,7 +158,7 @@ fn model(ui: &mut Ui, snapshot: &Snapshot, actions: &mut Actions) {
     }
 }
 
-fn identity(ui: &mut Ui, snapshot: &Snapshot, actions: &mut Actions) {
+fn identity(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
     let Some(status) = loadable(ui, &snapshot.status, "the identity", Part::Status, actions) else { return };
     body(
         ui,
@@ -170,10 +171,19 @@ fn identity(ui: &mut Ui, snapshot: &Snapshot, actions: &mut Actions) {
         "Its 24 words are not written down yet"
     };
     line(ui, status.identity_backed_up, words);
-    muted(
-        ui,
-        "Show them on this computer with `infernet identity` and write them on paper. You will be reminded until you have.",
-    );
+    if !snapshot.can_backup {
+        muted(
+            ui,
+            "`infernet identity phrase` shows them on the node's own computer. You will be reminded until you have.",
+        );
+    } else if status.identity_backed_up {
+        muted(ui, "You can see them again in Settings.");
+    } else {
+        if primary(ui, icons::KEY, "Write the words down").clicked() {
+            backup::open(state, actions);
+        }
+        muted(ui, "It takes two minutes. You will be reminded until you have.");
+    }
 }
 
 fn network(ui: &mut Ui, snapshot: &Snapshot, actions: &mut Actions) {

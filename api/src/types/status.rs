@@ -77,9 +77,9 @@ pub enum Role {
 pub struct MiningStatus {
     /// The one word for it.
     pub state: MiningState,
-    /// Everything that pauses it now; empty unless paused.
+    /// Everything that keeps it from the next job; a job under way is finished first.
     pub pause_reasons: BTreeSet<PauseReason>,
-    /// When a pause for a time ends by itself, milliseconds since 1970 UTC.
+    /// When a pause for a time, or the schedule's, ends by itself, milliseconds since 1970 UTC.
     pub pause_ends_unix_ms: Option<u64>,
     /// Since when it has been in this state, milliseconds since 1970 UTC.
     pub since_unix_ms: u64,
@@ -133,6 +133,27 @@ pub enum PauseReason {
     DiskFull,
     /// The network connection is paid by volume.
     MeteredLink,
+}
+
+impl PauseReason {
+    /// As it stands in JSON, such as `on_battery`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Schedule => "schedule",
+            Self::OnBattery => "on_battery",
+            Self::UserActive => "user_active",
+            Self::AppRunning => "app_running",
+            Self::FullScreen => "full_screen",
+            Self::GpuBusy => "gpu_busy",
+            Self::TooHot => "too_hot",
+            Self::VramShort => "vram_short",
+            Self::MemoryShort => "memory_short",
+            Self::DiskFull => "disk_full",
+            Self::MeteredLink => "metered_link",
+        }
+    }
 }
 
 /// The process that computes.

@@ -1,8 +1,9 @@
-//! Mining: pauses by hand, which survive a restart, and the one word for what the miner is doing.
+//! Mining: pauses by hand, which survive a restart, those that the surroundings ask for, and the one word for what the miner is
+//! doing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use infernet_api::types::status::{MiningState, MiningStatus, PauseReason, PauseRequest};
 use infernet_api::{ApiError, Problem};
@@ -15,8 +16,6 @@ use crate::worker::WorkerState;
 
 /// The file in the node's folder; not there: no pause.
 const FILE: &str = "pause.json";
-/// What the miner is told, and tells the validator.
-const MANUAL: &str = "manual";
 /// Crashes of the worker in a row after which the owner should look.
 const CRASHES: u32 = 3;
 
@@ -25,11 +24,20 @@ struct Pause {
     until_unix_ms: Option<u64>,
 }
 
-/// The pause by hand, and since when the miner has been in its state.
+/// What the surroundings ask for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Around {
+    pub(super) reasons: BTreeSet<PauseReason>,
+    /// When the schedule lets the miner work again, where that is what it waits for.
+    pub(super) opens_unix_ms: Option<u64>,
+}
+
+/// The pause by hand, what pauses besides, and since when the miner has been in its state.
 #[derive(Debug)]
 pub(super) struct Mining {
     file: PathBuf,
     pause: Mutex<Option<Pause>>,
+    around: Mutex<Around>,
     since: Mutex<(MiningState, u64)>,
 }
 
@@ -40,13 +48,23 @@ impl Mining {
         let read = std::fs::read(&file).ok();
         let kept = read.map(|bytes| serde_json::from_slice(&bytes).unwrap_or(Pause { until_unix_ms: None }));
         let pause = kept.or((!start).then_some(Pause { until_unix_ms: None }));
-        Self { file, pause: Mutex::new(pause), since: Mutex::new((MiningState::Starting, now_ms())) }
+        Self {
+            file,
+            pause: Mutex::new(pause),
+            around: Mutex::default(),
+            since: Mutex::new((MiningState::Starting, now_ms())),
+        }
     }
 
     /// Whether there is a pause now, and when it ends by itself.
     fn now(&self) -> Option<Pause> {
         let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         pause.filter(|pause| pause.until_unix_ms.is_none_or(|until| now_ms() < until))
+    }
+
+    fn around(&self) -> MutexGuard<'_, Around> {
+        // Replaced as a whole, so whole after any panic.
+        self.around.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, next: Option<Pause>) -> std::io::Result<()> {
@@ -85,23 +103,30 @@ impl NodeBackend {
         Ok(self.mining_status())
     }
 
-    /// Tells the miner whether it is paused; called when a pause begins, and from time to time since pauses end.
+    /// Notes what the surroundings ask for.
+    pub(super) fn note_around(&self, around: Around) {
+        *self.inner.mining.around() = around;
+        self.apply_pause();
+    }
+
+    /// Everything that pauses now.
+    pub(super) fn pause_reasons(&self) -> BTreeSet<PauseReason> {
+        let manual = self.inner.mining.now().map(|_| PauseReason::Manual);
+        self.inner.mining.around().reasons.iter().copied().chain(manual).collect()
+    }
+
+    /// Tells the miner what pauses it; called when that changes, and from time to time since pauses end.
     pub(super) fn apply_pause(&self) {
         let Some(miner) = &self.node().roles().miner else { return };
-        let mut reasons = miner.snapshot().borrow().pause_reasons.clone();
-        let paused = self.inner.mining.now().is_some();
-        if paused == reasons.iter().any(|reason| reason == MANUAL) {
-            return;
+        let reasons: Vec<String> = self.pause_reasons().into_iter().map(|reason| reason.name().to_owned()).collect();
+        if miner.snapshot().borrow().pause_reasons != reasons {
+            miner.pause(reasons);
         }
-        reasons.retain(|reason| reason != MANUAL);
-        if paused {
-            reasons.push(MANUAL.to_owned());
-        }
-        miner.pause(reasons);
     }
 
     pub(super) fn mining_status(&self) -> MiningStatus {
         let pause = self.inner.mining.now();
+        let pause_reasons = self.pause_reasons();
         let (mut state, mut attention) = (MiningState::Off, None);
         if let Some(miner) = &self.node().roles().miner {
             let working = miner.snapshot().borrow().job.is_some();
@@ -116,7 +141,7 @@ impl NodeBackend {
                     next_step: "look at what is wrong with this computer: infernet doctor".to_owned(),
                 });
                 MiningState::Attention
-            } else if pause.is_some() && !working {
+            } else if !pause_reasons.is_empty() && !working {
                 MiningState::Paused
             } else if working {
                 MiningState::Working
@@ -130,14 +155,14 @@ impl NodeBackend {
         if since.0 != state {
             *since = (state, now_ms());
         }
-        let paused = state == MiningState::Paused;
-        MiningStatus {
-            state,
-            pause_reasons: if paused { BTreeSet::from([PauseReason::Manual]) } else { BTreeSet::new() },
-            pause_ends_unix_ms: pause.and_then(|pause| pause.until_unix_ms),
-            since_unix_ms: since.1,
-            attention,
-        }
+        // Known where one thing is waited for.
+        let pause_ends_unix_ms = match (pause, pause_reasons.len()) {
+            (Some(pause), 1) => pause.until_unix_ms,
+            (None, 1) => self.inner.mining.around().opens_unix_ms,
+            _ => None,
+        };
+        let pause_reasons = if state == MiningState::Off { BTreeSet::new() } else { pause_reasons };
+        MiningStatus { state, pause_reasons, pause_ends_unix_ms, since_unix_ms: since.1, attention }
     }
 }
 

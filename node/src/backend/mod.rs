@@ -4,12 +4,13 @@
 //! | module | answers |
 //! |---|---|
 //! | `node_backend` | the backend itself, and what of it each endpoint is |
-//! | `status`, `mining`, `devices`, `doctor`, `peers`, `models` | what the node is, does and has |
+//! | `status`, `mining`, `around`, `devices`, `doctor`, `peers`, `models` | what the node is, does and has |
 //! | `jobs`, `requested`, `mined`, `validated`, `proof` | jobs, by the part this node has in them |
 //! | `money`, `earnings`, `trust`, `books` | accounts and receipts, as the validator signed them |
 //! | `settings`, `once` | what is kept on disk: the owner's choices, and answers that must not be given twice |
 //! | `watch` | events, published as things change |
 
+mod around;
 mod books;
 mod convert;
 mod devices;

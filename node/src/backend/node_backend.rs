@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::books::Books;
 use super::mining::Mining;
 use super::once::Once;
-use super::settings::{SettingsError, SettingsStore, policy_of};
+use super::settings::{SettingsError, SettingsStore, caps_of, policy_of};
 use super::{devices, errors};
 use crate::clock::{now_ms, random};
 use crate::http::{Answer, Backend, EventLog, Preview, StoredFile};
@@ -118,6 +118,7 @@ impl NodeBackend {
         let backend = Self { inner: Arc::new(inner) };
         if let Some(miner) = &backend.node().roles().miner {
             miner.set_policy(policy_of(&chosen.policy));
+            miner.set_caps(caps_of(&chosen.mining));
         }
         backend.apply_pause();
         backend.watch();
@@ -289,6 +290,7 @@ impl Backend for NodeBackend {
         if settings.revision != before {
             if let Some(miner) = &self.node().roles().miner {
                 miner.set_policy(policy_of(&settings.policy));
+                miner.set_caps(caps_of(&settings.mining));
             }
             self.inner.events.publish(EventKind::Settings { revision: settings.revision });
         }

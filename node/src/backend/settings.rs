@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use infernet_api::types::settings::{PolicySettings, SETTINGS_VERSION, Settings};
+use infernet_api::types::settings::{MiningSettings, PolicySettings, SETTINGS_VERSION, Settings};
 use infernet_api::{ApiError, types::job};
 use infernet_engine::video::write_atomically;
 use serde_json::Value;
 
-use crate::miner::Policy;
+use crate::miner::{Caps, Policy};
 
 /// The file in a node's folder.
 pub const SETTINGS_FILE: &str = "settings.toml";
@@ -128,6 +128,11 @@ pub fn policy_of(settings: &PolicySettings) -> Policy {
         price_microcredits_per_step: settings.min_fee_per_step_microcredits,
         blocked_words: settings.blocked_words.clone(),
     }
+}
+
+/// The most that settings let a miner take.
+pub(super) fn caps_of(settings: &MiningSettings) -> Caps {
+    Caps { threads: settings.cpu_threads.map(usize::from), memory_bytes: settings.max_vram_bytes }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ impl NodeBackend {
             tokio::spawn(self.clone().watch_miner()).abort_handle(),
             tokio::spawn(self.clone().watch_worker()).abort_handle(),
             tokio::spawn(self.clone().watch_others()).abort_handle(),
+            tokio::spawn(self.clone().watch_around()).abort_handle(),
         ];
         let ending = self.inner.ending.clone();
         tokio::spawn(async move {

@@ -33,10 +33,19 @@ pub struct MinerConfig {
     pub folder: PathBuf,
     /// Whom it works for.
     pub validator: PublicKey,
-    /// Threads of the worker; all where there is none.
+    /// Threads of the worker in this run of the node, whatever the caps say.
     pub threads: Option<usize>,
     /// How it cheats: for demonstrations of what audits catch.
     pub attack: Option<String>,
+}
+
+/// The most that a miner takes of its computer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Threads of the worker; all where there is none.
+    pub threads: Option<usize>,
+    /// Memory of a run in bytes, VRAM on a GPU; what is free where there is none.
+    pub memory_bytes: Option<u64>,
 }
 
 /// What a miner is doing, for its owner.
@@ -70,6 +79,7 @@ pub(super) struct Inner {
     pub(super) courier: Courier,
     pub(super) supervisor: Arc<Supervisor>,
     policy: Mutex<Policy>,
+    caps: Mutex<Caps>,
     speeds: Mutex<Speeds>,
     current: Mutex<Option<Current>>,
     pub(super) snapshot: watch::Sender<MinerSnapshot>,
@@ -109,6 +119,7 @@ impl Miner {
             courier,
             supervisor,
             policy: Mutex::new(policy),
+            caps: Mutex::default(),
             speeds: Mutex::new(speeds),
             current: Mutex::default(),
             snapshot: watch::Sender::default(),
@@ -142,6 +153,24 @@ impl Miner {
     pub fn set_policy(&self, policy: Policy) {
         *locked(&self.inner.policy) = policy;
         tokio::spawn(self.clone().beat());
+    }
+
+    /// Replaces the most that it takes; a job under way keeps what it has.
+    pub fn set_caps(&self, caps: Caps) {
+        *locked(&self.inner.caps) = caps;
+        tokio::spawn(self.clone().beat());
+    }
+
+    /// The most that it takes.
+    pub(super) fn caps(&self) -> Caps {
+        let caps = *locked(&self.inner.caps);
+        Caps { threads: self.inner.config.threads.or(caps.threads), ..caps }
+    }
+
+    /// Memory that a run may take now; none where the system does not tell.
+    fn memory_bytes(&self) -> Option<u64> {
+        let (free, cap) = (available_memory_bytes(), self.caps().memory_bytes);
+        free.into_iter().chain(cap).min()
     }
 
     /// Answers an offer.
@@ -179,7 +208,7 @@ impl Miner {
         if let Err(reason) = policy.check(job, &prompt, &model.id, license, offer.fee_microcredits) {
             return declined(reason.code(), reason.to_string());
         }
-        if let Err(message) = fits_memory(model, job, &accepted.opening) {
+        if let Err(message) = fits_memory(model, job, &accepted.opening, self.memory_bytes()) {
             return declined("miner.memory", message);
         }
         if let Err(error) = accepted.keep(&self.inner.config.folder) {
@@ -322,7 +351,7 @@ impl Miner {
         });
         MinerOffer {
             models: models.collect(),
-            memory_bytes: available_memory_bytes().unwrap_or(0),
+            memory_bytes: self.memory_bytes().unwrap_or(0),
             accepting: snapshot.pause_reasons.is_empty() && locked(&self.inner.current).is_none(),
             pause_reasons: snapshot.pause_reasons,
         }
@@ -334,7 +363,12 @@ fn wire_preview(preview: &Preview) -> infernet_network::wire::Preview {
     infernet_network::wire::Preview { width, height, rgb: preview.rgb.clone().into() }
 }
 
-fn fits_memory(model: &LocalModel, job: &JobSpec, opening: &PromptOpening) -> Result<(), String> {
+fn fits_memory(
+    model: &LocalModel,
+    job: &JobSpec,
+    opening: &PromptOpening,
+    available: Option<u64>,
+) -> Result<(), String> {
     let request = GenerateRequest {
         prompt: opening.prompt.clone(),
         negative_prompt: opening.negative_prompt.clone(),
@@ -346,5 +380,5 @@ fn fits_memory(model: &LocalModel, job: &JobSpec, opening: &PromptOpening) -> Re
         seed: 0,
     };
     let precision: Precision = job.latent_dtype;
-    check_memory(&model.folder, &request, precision, available_memory_bytes()).map_err(|error| error.to_string())
+    check_memory(&model.folder, &request, precision, available).map_err(|error| error.to_string())
 }

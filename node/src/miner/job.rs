@@ -216,7 +216,7 @@ async fn compute(
     let command = RunCommand {
         model: model.folder.clone(),
         precision: model.precision,
-        threads: miner.inner.config.threads,
+        threads: miner.caps().threads,
         job: job.to_bytes(),
         opening: accepted.opening.to_bytes(),
         challenge: accepted.challenge.to_bytes(),

@@ -12,6 +12,6 @@ mod job;
 pub mod policy;
 mod speed;
 
-pub use bench::{Miner, MinerConfig, MinerSnapshot};
+pub use bench::{Caps, Miner, MinerConfig, MinerSnapshot};
 pub use job::MinedJob;
 pub use policy::Policy;

@@ -84,11 +84,7 @@ pub(crate) fn run(arguments: &DesktopArgs) -> Result {
 }
 
 fn said(failure: Failure) -> Box<dyn std::error::Error> {
-    match failure {
-        Failure::Input(error) | Failure::Failed(error) => error.into(),
-        Failure::Reported(code) => format!("a worker ended with {code}").into(),
-        Failure::Interrupted => "stopped".into(),
-    }
+    failure.to_string().into()
 }
 
 fn open(app: &AppHandle) {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use infernet_api::Problem;
-use infernet_ui::{DashboardError, DashboardOptions, WindowCommand, run_dashboard};
+use infernet_ui::backup::Words;
+use infernet_ui::{BackupHooks, DashboardError, DashboardOptions, WindowCommand, run_dashboard};
 
 use super::window::RAISE;
 use crate::cli::DashboardArgs;
@@ -13,6 +14,7 @@ use crate::commands::exchange::random;
 use crate::connection;
 use crate::failure::{Failure, Result};
 use crate::paths;
+use crate::safe::{Kept, PASSPHRASE_VARIABLE, Safe};
 
 /// Where looks, size and place of the window are kept.
 const STATE_FILE: &str = "window.ron";
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: &DashboardArgs) -> Result {
     if arguments.node.url.is_none() {
         let folder = data.clone();
         options.restart = Some(Arc::new(move || restart(&folder)));
+        options.backup = Some(backup(data.clone()));
     }
     if arguments.commands {
         options.commands = Some(Box::new(|tell| {
@@ -54,6 +57,40 @@ fn listen(tell: &dyn Fn(WindowCommand)) {
         }
     }
     tell(WindowCommand::Close);
+}
+
+/// The identity in a folder of this computer.
+fn backup(data: PathBuf) -> BackupHooks {
+    let folder = data.clone();
+    BackupHooks {
+        words: Arc::new(move || words(&folder).map_err(|failure| unopened(&failure))),
+        written: Arc::new(move || written(&data).map_err(|failure| unopened(&failure))),
+    }
+}
+
+fn words(data: &Path) -> Result<Words> {
+    let safe = Safe::new(data, None);
+    // Nobody is at this process's terminal, and what comes in there is the shell's.
+    if safe.kept()? == Kept::Encrypted && std::env::var_os(PASSPHRASE_VARIABLE).is_none() {
+        return Err(Failure::input("the identity is under a passphrase, which only a terminal asks for"));
+    }
+    Ok(Words::new(safe.open()?.phrase().words().map(str::to_owned)))
+}
+
+fn written(data: &Path) -> Result {
+    let safe = Safe::new(data, None);
+    match safe.owner()? {
+        Some(owner) => safe.note_backup(&owner),
+        None => Err(Failure::input("there is no identity in the node's folder")),
+    }
+}
+
+fn unopened(failure: &Failure) -> Problem {
+    Problem {
+        code: "identity_unopened".to_owned(),
+        message: format!("the words can't be shown here: {failure}"),
+        next_step: "show them in a terminal: infernet identity phrase".to_owned(),
+    }
 }
 
 /// Starts the desktop again, without another window.

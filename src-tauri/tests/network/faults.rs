@@ -103,6 +103,8 @@ async fn full_disks_stop_what_they_must_and_no_credit_is_lost() {
         eprintln!("not tried: no file system can be mounted here");
         return;
     };
+    // Otherwise it pauses before the disk is full.
+    std::fs::write(miner_place.join("settings.toml"), "version = 1\n[mining]\nkeep_disk_free_bytes = 0\n").unwrap();
     let validator = network.validator();
     let invitation = validator.invitation().to_owned();
     let miner = network.miner("miner", &invitation);

@@ -158,6 +158,19 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
             blocking(move || restart()).await?;
             return Ok("the node is starting".to_owned());
         }
+        Action::ShowWords => {
+            let Some(backup) = link.backup.clone() else { return Ok(String::new()) };
+            link.update(|snapshot| snapshot.words = Some(Loadable::Loading));
+            let words = blocking(move || (backup.words)()).await;
+            link.update(|snapshot| snapshot.words = Some(words.map_or_else(Loadable::Failed, Loadable::Ready)));
+        }
+        Action::HideWords => link.update(|snapshot| snapshot.words = None),
+        Action::WordsWritten => {
+            let Some(backup) = link.backup.clone() else { return Ok(String::new()) };
+            blocking(move || (backup.written)()).await?;
+            again(link, &[Part::Status]);
+            return Ok("your identity is backed up".to_owned());
+        }
     }
     Ok(String::new())
 }

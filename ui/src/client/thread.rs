@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::{execute, refresh};
 use crate::actions::{Action, ActionId};
 use crate::snapshot::{Connection, Part, Snapshot};
+use crate::window::{BackupHooks, Restart};
 
 /// Most commands that wait.
 const MAX_WAITING: usize = 256;
@@ -32,7 +33,9 @@ pub(crate) struct Start {
     /// Called when something changed.
     pub(crate) changed: Arc<dyn Fn() + Send + Sync>,
     /// Asks the shell to start the node again.
-    pub(crate) restart: Option<Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>>,
+    pub(crate) restart: Option<Restart>,
+    /// Shows the identity's words.
+    pub(crate) backup: Option<BackupHooks>,
 }
 
 /// What tasks share.
@@ -41,7 +44,8 @@ pub(super) struct Link {
     pub(super) client: Client,
     snapshot: Arc<Mutex<Snapshot>>,
     changed: Arc<dyn Fn() + Send + Sync>,
-    pub(super) restart: Option<Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>>,
+    pub(super) restart: Option<Restart>,
+    pub(super) backup: Option<BackupHooks>,
     pub(super) stale: mpsc::UnboundedSender<Part>,
     pub(super) requests: Arc<Semaphore>,
 }
@@ -91,6 +95,7 @@ impl ClientThread {
         let snapshot = Snapshot {
             node_url: start.client.url().to_owned(),
             can_restart: start.restart.is_some(),
+            can_backup: start.backup.is_some(),
             now_unix_ms: now_ms(),
             ..Snapshot::default()
         };
@@ -104,6 +109,7 @@ impl ClientThread {
             snapshot: Arc::clone(&snapshot),
             changed: start.changed,
             restart: start.restart,
+            backup: start.backup,
             stale,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
         };
@@ -281,7 +287,8 @@ mod tests {
         let token = ApiToken::from_bytes([7; 32]);
         let config = ClientConfig { url: format!("http://{address}"), token, trust: ServerTrust::ThisComputer };
         let client = Client::new(&config).unwrap();
-        let thread = ClientThread::start(Start { client, changed: Arc::new(|| {}), restart: None }).unwrap();
+        let thread =
+            ClientThread::start(Start { client, changed: Arc::new(|| {}), restart: None, backup: None }).unwrap();
         wait(
             &thread,
             "away",

@@ -8,6 +8,7 @@ use infernet_api::types::status::{MiningState, PauseReason, ReachabilityState, S
 
 use crate::actions::{Action, Actions};
 use crate::app::{mining_word, reach_word};
+use crate::backup;
 use crate::format;
 use crate::snapshot::{Part, Snapshot};
 use crate::state::{Page, UiState};
@@ -24,7 +25,7 @@ pub(crate) fn home(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, action
         let name = snapshot.status.ready().map_or("This computer", |status| status.name.as_str());
         page_header(ui, "Home", if name.is_empty() { "This computer" } else { name }, |_| {});
         let Some(status) = loadable(ui, &snapshot.status, "the node", Part::Status, actions) else { return };
-        hero(ui, status, snapshot, actions);
+        hero(ui, status, snapshot, state, actions);
         stats(ui, status, snapshot);
         flow(ui, "work", &[1.0, 1.0], 340.0, |ui, index, slot| match index {
             0 => current_job(ui, slot, status, snapshot, state),
@@ -58,20 +59,27 @@ fn sentence(status: &Status, snapshot: &Snapshot) -> String {
         MiningState::Off => "This node orders clips and computes none. Switch mining on in Settings.".to_owned(),
         MiningState::Starting => "Loading the model and looking for a validator.".to_owned(),
         MiningState::Waiting => "The next job that fits this computer is computed here and paid.".to_owned(),
+        MiningState::Working if !status.mining.pause_reasons.is_empty() => {
+            format!("This clip is finished first; then mining pauses because {}.", reasons(status))
+        }
         MiningState::Working => "A clip is being computed here. You are paid when its audit is over.".to_owned(),
         MiningState::Attention => "Mining stopped until you have done what is said below.".to_owned(),
         MiningState::Paused => {
-            let reasons: Vec<_> = status.mining.pause_reasons.iter().map(|reason| pause_words(*reason)).collect();
             let until = status.mining.pause_ends_unix_ms.map(|end| {
                 let seconds = end.saturating_sub(snapshot.now_unix_ms) / 1000;
                 format!(" It goes on in {}.", format::duration(seconds as f64))
             });
-            format!("Paused because {}.{}", reasons.join(", and "), until.unwrap_or_default())
+            format!("Paused because {}.{}", reasons(status), until.unwrap_or_default())
         }
     }
 }
 
-fn hero(ui: &mut Ui, status: &Status, snapshot: &Snapshot, actions: &mut Actions) {
+fn reasons(status: &Status) -> String {
+    let words: Vec<_> = status.mining.pause_reasons.iter().map(|reason| pause_words(*reason)).collect();
+    words.join(", and ")
+}
+
+fn hero(ui: &mut Ui, status: &Status, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
     flow(ui, "hero", &[1.0], 300.0, |ui, _, slot| {
         card(ui, slot, |ui| {
             let (word, colour) = mining_word(ui, status.mining.state);
@@ -93,7 +101,7 @@ fn hero(ui: &mut Ui, status: &Status, snapshot: &Snapshot, actions: &mut Actions
                         small(ui, device);
                     });
                 },
-                |ui| mining_button(ui, status, actions),
+                |ui| mining_button(ui, status, state, actions),
             );
             muted(ui, sentence(status, snapshot));
             if let Some(problem) = &status.mining.attention {
@@ -104,16 +112,30 @@ fn hero(ui: &mut Ui, status: &Status, snapshot: &Snapshot, actions: &mut Actions
             if !status.identity_backed_up {
                 ui.horizontal(|ui| {
                     icon(ui, icons::KEY, tokens::TYPE_ICON, palette(ui).warn);
-                    small(ui, "Your identity has no backup: write its words down with `infernet identity`.");
+                    if snapshot.can_backup {
+                        small(ui, "Your account has no backup yet.");
+                        if ghost(ui, "Write its words down").clicked() {
+                            backup::open(state, actions);
+                        }
+                    } else {
+                        small(ui, "Your account has no backup: `infernet identity phrase` shows its words.");
+                    }
                 });
             }
         });
     });
 }
 
-fn mining_button(ui: &mut Ui, status: &Status, actions: &mut Actions) {
+fn mining_button(ui: &mut Ui, status: &Status, state: &mut UiState, actions: &mut Actions) {
+    let by_hand = status.mining.pause_reasons.contains(&PauseReason::Manual);
     match status.mining.state {
         MiningState::Off => {}
+        // Start would change nothing.
+        MiningState::Paused if !by_hand => {
+            if secondary(ui, icons::GEAR, "Change the rules").clicked() {
+                state.page = Page::Settings;
+            }
+        }
         MiningState::Paused | MiningState::Attention => {
             if primary(ui, icons::PLAY, "Start").clicked() {
                 actions.push(Action::StartMining);

@@ -62,6 +62,7 @@ icons! {
     PLUG = '\u{e946}';
     PLUGS = '\u{eb56}';
     PLUGS_CONNECTED = '\u{eb5a}';
+    PLUS = '\u{e3d4}';
     PROHIBIT = '\u{e3de}';
     RECEIPT = '\u{e3ec}';
     REPEAT = '\u{e3f6}';

@@ -5,6 +5,9 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use infernet_api::types::job::{JobPart, JobStage};
 use infernet_api::types::model::ModelAction;
 use infernet_api::types::money::StakeAction;
+use infernet_api::types::settings::Settings;
+use infernet_api::types::status::{MiningState, PauseReason};
+use infernet_ui::backup::Words;
 use infernet_ui::snapshot::Quoted;
 use infernet_ui::{Action, ActionId, Loadable, Page, Snapshot, UiState};
 
@@ -243,4 +246,87 @@ fn the_first_run_can_be_skipped_and_ends_with_start() {
     window.run_steps(3);
     click(&mut window, "Skip for now");
     assert!(window.state().state.wizard.is_none() && asked(&mut window).is_empty());
+}
+
+#[test]
+fn the_words_are_asked_for_before_they_count_as_written() {
+    let words: Vec<String> = (1..=24).map(|at| format!("word{at}")).collect();
+    let mut snapshot = fixtures::full();
+    snapshot.can_backup = true;
+    let mut window = open(Page::Settings, snapshot);
+    click(&mut window, "Write the words down");
+    assert_eq!(asked(&mut window), [Action::ShowWords]);
+    window.state_mut().snapshot.words = Some(Loadable::Ready(Words::new(words)));
+    window.run_steps(3);
+    assert!(window.query_by_label("word24").is_some());
+    click(&mut window, "I wrote them down");
+    assert!(window.query_by_label("word24").is_none(), "they are asked for, not shown");
+    let fields: Vec<String> = (1..=24)
+        .map(|at| format!("Word {at}"))
+        .filter(|name| window.query_all_by_label(name).next().is_some())
+        .collect();
+    assert_eq!(fields.len(), 2, "{fields:?}");
+    fill(&mut window, &fields[0], "another");
+    click(&mut window, "They are on paper");
+    assert_eq!(asked(&mut window), [], "a wrong word is no backup");
+
+    // Right answers are sent once, and closing forgets the words.
+    click(&mut window, "Not now");
+    assert_eq!(asked(&mut window), [Action::HideWords]);
+    click(&mut window, "Write the words down");
+    asked(&mut window);
+    click(&mut window, "I wrote them down");
+    let fields: Vec<String> = (1..=24)
+        .map(|at| format!("Word {at}"))
+        .filter(|name| window.query_all_by_label(name).next().is_some())
+        .collect();
+    for field in &fields {
+        fill(&mut window, field, &field.to_lowercase().replace(' ', ""));
+    }
+    click(&mut window, "They are on paper");
+    assert_eq!(asked(&mut window), [Action::WordsWritten]);
+    let id = ActionId(window.state().actions.last());
+    window.state_mut().snapshot.finish(id, Ok("your identity is backed up".to_owned()));
+    window.run_steps(3);
+    assert_eq!(asked(&mut window), [Action::HideWords]);
+    assert!(window.state().state.backup.is_none());
+}
+
+#[test]
+fn hours_are_added_and_taken_away() {
+    let mut window = open(Page::Settings, fixtures::full());
+    let schedule = |action: &Action| match action {
+        Action::PatchSettings(patch) => patch["mining"]["schedule"].as_array().unwrap().clone(),
+        other => panic!("{other:?}"),
+    };
+    click(&mut window, "Sun");
+    click(&mut window, "Add these hours");
+    let sent = asked(&mut window);
+    let before = fixtures::full().settings.ready().unwrap().mining.schedule.len();
+    let added = schedule(&sent[0]);
+    assert_eq!(added.len(), before + 1);
+    assert_eq!(added[before]["days"], serde_json::json!([0, 1, 2, 3, 4, 5]));
+    assert_eq!((added[before]["from_minute"].as_u64(), added[before]["to_minute"].as_u64()), (Some(1320), Some(420)));
+
+    let settings: Settings = {
+        let mut settings = fixtures::full().settings.ready().unwrap().clone();
+        settings.mining.schedule = vec![serde_json::from_value(added[before].clone()).unwrap()];
+        settings
+    };
+    window.state_mut().snapshot.settings = Loadable::Ready(settings);
+    window.run_steps(3);
+    click(&mut window, "Remove Mon Tue Wed Thu Fri Sat 22:00 to 07:00");
+    assert_eq!(schedule(&asked(&mut window)[0]), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn a_rule_that_pauses_is_changed_and_not_started_over() {
+    let mut snapshot = fixtures::full();
+    let mining = &mut snapshot.status.ready_mut().unwrap().mining;
+    mining.state = MiningState::Paused;
+    mining.pause_reasons = [PauseReason::OnBattery].into();
+    let mut window = open(Page::Home, snapshot);
+    assert!(window.query_by_label("Start").is_none(), "it would change nothing");
+    click(&mut window, "Change the rules");
+    assert_eq!(window.state().state.page, Page::Settings);
 }

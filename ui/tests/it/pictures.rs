@@ -2,8 +2,9 @@
 
 use egui::Theme;
 use egui_kittest::SnapshotOptions;
+use infernet_ui::backup::{BackupState, Words};
 use infernet_ui::wizard::WizardState;
-use infernet_ui::{EconomicsState, Page, Snapshot, UiState};
+use infernet_ui::{EconomicsState, Loadable, Page, Snapshot, UiState};
 
 use crate::{fixtures, window};
 
@@ -108,6 +109,17 @@ fn first_run() {
     {
         let state = UiState { wizard: Some(WizardState::default()), ..state(Page::Home) };
         look(&format!("wizard-{kind}-dark-100"), snapshot, state, Theme::Dark, SIZE, 1.0).unwrap();
+    }
+}
+
+#[test]
+fn writing_the_words_down() {
+    let words = ["lamp", "river", "orbit", "velvet", "cabin", "mimic"].iter().cycle().take(24);
+    let shown = Loadable::Ready(Words::new(words.map(ToString::to_string)));
+    for (kind, words) in [("words", shown), ("failed", Loadable::Failed(fixtures::problem()))] {
+        let snapshot = Snapshot { words: Some(words), ..fixtures::full() };
+        let state = UiState { backup: Some(BackupState::new(7)), ..state(Page::Settings) };
+        look(&format!("backup-{kind}-dark-100"), snapshot, state, Theme::Dark, SIZE, 1.0).unwrap();
     }
 }
 
