@@ -10,7 +10,7 @@ OUT ?= clips
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: run build test lint units docs setup-run setup-test parity bench help
+.PHONY: run build test lint units docs setup-run setup-test parity bench installers try-installers help
 
 run: build
 	@mkdir -p "$(OUT)"
@@ -56,9 +56,18 @@ parity:
 bench: build
 	tools/bench/compare.sh "$(TARGET)/release/infernet" "$(PYTHON)"
 
+# Packages of the desktop for this system's family: see installers/README.md.
+installers: setup-test
+	installers/linux/build.sh "$(TARGET)/installers"
+
+# Installs the .deb in a clean Debian, uses it, takes it off again. As root.
+try-installers:
+	installers/linux/try.sh "$$(ls -t "$(TARGET)"/installers/*.deb | head -n 1)" "$(TARGET)/installers/pictures"
+
 help:
 	@sed -n '1,3p' Makefile
 	@echo "# make build   the release binary"
 	@echo "# make lint    formatting and clippy;  make units   tests;  make docs   API documentation"
 	@echo "# make parity  25 random UNets against diffusers (PYTHON=... with tools/reference/requirements.txt)"
+	@echo "# make installers  .deb and .rpm;  make try-installers  the .deb in a clean Debian, as root"
 	@echo "# make bench   the engine beside PyTorch on this machine"

@@ -22,6 +22,7 @@ mod safe;
 mod shell;
 mod worker;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,7 +30,7 @@ use clap::Parser;
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = cli::Cli::parse();
+    let arguments = cli::Cli::parse_from(typed(std::env::args_os()));
     output::start_logging(arguments.log.as_deref(), arguments.log_json);
     let Some(command) = arguments.command.or_else(usual) else {
         // Clap's own words for a missing subcommand, with the help.
@@ -40,6 +41,17 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The arguments, with the word that a link leaves out: systems open links with the program and nothing else.
+fn typed(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    #[allow(unused_mut, reason = "without a window there is nothing that opens links")]
+    let mut arguments: Vec<OsString> = arguments.collect();
+    #[cfg(feature = "window")]
+    if arguments.get(1).and_then(|first| first.to_str()).is_some_and(|first| first.starts_with(cli::SCHEME)) {
+        arguments.insert(1, "desktop".into());
+    }
+    arguments
 }
 
 /// What is meant by no command at all.

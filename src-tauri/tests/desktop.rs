@@ -72,8 +72,8 @@ impl Desk {
         command
     }
 
-    fn start(&self) -> Guard {
-        Guard(self.command(env!("CARGO_BIN_EXE_infernet")).arg("desktop").spawn().unwrap())
+    fn start(&self, words: &[&str]) -> Guard {
+        Guard(self.command(env!("CARGO_BIN_EXE_infernet")).args(words).spawn().unwrap())
     }
 
     /// What a command says in JSON; nothing while the node is away.
@@ -129,7 +129,7 @@ fn signal(name: &str, process: &str) {
 #[test]
 fn start_leads_to_a_clip_and_the_node_outlives_the_window() {
     let desk = Desk::new();
-    let mut desktop = desk.start();
+    let mut desktop = desk.start(&["desktop"]);
     let status = until("the node", || desk.ask(&["status"]));
     assert_eq!(status["mining"]["state"], "paused", "nothing is computed before Start: {status}");
     until("the window", || desk.window());
@@ -154,7 +154,7 @@ fn start_leads_to_a_clip_and_the_node_outlives_the_window() {
     assert_eq!(status["mining"]["state"], "waiting", "{status}");
 
     // A second start brings a window back, and needs no second node.
-    let second = desk.start();
+    let second = desk.start(&["desktop"]);
     until("the window again", || desk.window());
     assert_eq!(desk.ask(&["status"]).unwrap()["started_unix_ms"], status["started_unix_ms"]);
     std::thread::sleep(Duration::from_secs(3));
@@ -165,4 +165,42 @@ fn start_leads_to_a_clip_and_the_node_outlives_the_window() {
     let end = until("the end of the desktop", || desktop.0.try_wait().unwrap());
     assert!(end.success(), "{end}");
     assert!(desk.ask(&["status"]).is_none(), "the node ended with it");
+}
+
+#[test]
+fn a_link_asks_and_then_takes_the_node_to_its_network() {
+    let desk = Desk::new();
+    let friends = tempfile::tempdir().unwrap();
+    let mut founder = desk.command(env!("CARGO_BIN_EXE_infernet"));
+    let founder = founder
+        .args(["node", "--found", "friends", "--loopback", "--json", "--api-listen", "127.0.0.1:0", "--data"])
+        .arg(friends.path())
+        .stdout(Stdio::piped());
+    let mut founder = Guard(founder.spawn().unwrap());
+    let said = BufReader::new(founder.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said: String = said.take_while(|line| line != "}").collect();
+    let link = said.split('"').find(|text| text.starts_with("infernet://join/")).expect("an invitation");
+
+    // As a browser does it: the program and the link.
+    let mut desktop = desk.start(&[link]);
+    until("the node", || desk.ask(&["status"]));
+    until("the window", || desk.window());
+    std::thread::sleep(Duration::from_secs(4));
+    desk.picture("5-invited.png");
+    let status = desk.ask(&["status"]).unwrap();
+    assert_eq!(status["network"]["name"], "home", "nothing happens before it is confirmed");
+
+    // "Join it", where the picture has it.
+    desk.xdotool(&["mousemove", "808", "469", "click", "1"]).unwrap();
+    let joined = until("the other network", || {
+        let status = desk.ask(&["status"])?;
+        (status["network"]["name"] == "friends").then_some(status)
+    });
+    assert_eq!(joined["node_id"], status["node_id"], "the account is the same");
+    until("the validator", || desk.ask(&["status"])?["network"]["validator_connected"].as_bool()?.then_some(()));
+    until("the window again", || desk.window());
+    std::thread::sleep(Duration::from_secs(3));
+    desk.picture("6-joined.png");
+    signal("-TERM", &desktop.0.id().to_string());
+    assert!(until("the end of the desktop", || desktop.0.try_wait().unwrap()).success());
 }

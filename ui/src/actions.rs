@@ -123,6 +123,10 @@ pub enum Action {
     MoreReceipts,
     /// Asks the shell to start the node again.
     RestartNode,
+    /// Asks for a link that lets others in.
+    ShowInvitation,
+    /// Leaves the network for the one of a link.
+    Join(String),
     /// Shows the identity's words.
     ShowWords,
     /// Forgets them.

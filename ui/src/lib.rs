@@ -39,4 +39,6 @@ pub use pages::{EarningsState, EconomicsState, ProofsState, SettingsState, Studi
 pub use snapshot::{Connection, Loadable, Snapshot};
 pub use state::{Page, RequestIds, UiState, Zoom};
 #[cfg(feature = "client")]
-pub use window::{BackupHooks, Commands, DashboardError, DashboardOptions, Restart, WindowCommand, run_dashboard};
+pub use window::{
+    BackupHooks, Commands, DashboardError, DashboardOptions, Join, Restart, WindowCommand, run_dashboard,
+};

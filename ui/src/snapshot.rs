@@ -10,7 +10,7 @@ use infernet_api::types::event::{Event, EventKind};
 use infernet_api::types::job::{Job, JobList, NewJob, Quote};
 use infernet_api::types::model::ModelList;
 use infernet_api::types::money::{Bucket, Earnings, ReceiptList, RefundList, StakeInfo};
-use infernet_api::types::peer::PeerList;
+use infernet_api::types::peer::{InvitationLink, PeerList};
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::Status;
 use infernet_api::types::trust::Trust;
@@ -153,6 +153,10 @@ pub struct Snapshot {
     pub node_url: String,
     /// Whether the shell can start the node again.
     pub can_restart: bool,
+    /// Whether the shell can take the node to another network.
+    pub can_join: bool,
+    /// A link that lets others in, once it was asked for.
+    pub invitation: Option<Loadable<InvitationLink>>,
     /// Whether the identity is this computer's and its words can be shown.
     pub can_backup: bool,
     /// The identity's words, while they are shown.

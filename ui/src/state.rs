@@ -109,6 +109,8 @@ pub struct UiState {
     pub wizard: Option<WizardState>,
     /// The identity's words, while they are written down.
     pub backup: Option<BackupState>,
+    /// The link of a network to join.
+    pub join: String,
     /// Notifications.
     pub toasts: Toasts,
     /// Names of requests.

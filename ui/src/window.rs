@@ -1,17 +1,18 @@
 //! The window.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 use infernet_api::client::{Client, ClientConfig, ClientError, ServerTrust};
 use infernet_api::{ApiToken, Problem};
 
-use crate::actions::Actions;
+use crate::actions::{ActionId, Actions};
 use crate::app::dashboard_ui;
 use crate::backup::Words;
 use crate::client::{ClientThread, Start};
+use crate::pages;
 use crate::state::{Page, RequestIds, UiState, Zoom};
 use crate::theme::{self, Appearance};
 use crate::wizard::WizardState;
@@ -24,6 +25,9 @@ const KEY_LOOK: &str = "infernet-look";
 /// Starts the node again; a problem is shown in the window.
 pub type Restart = Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>;
 
+/// Takes the node to the network of a link; a problem is shown in the window.
+pub type Join = Arc<dyn Fn(&str) -> Result<(), Problem> + Send + Sync>;
+
 /// How this computer's identity is written down. Nothing of it goes over the node's API.
 #[derive(Clone)]
 pub struct BackupHooks {
@@ -34,12 +38,16 @@ pub struct BackupHooks {
 }
 
 /// What another process asks of the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowCommand {
     /// Come to the front.
     Raise,
     /// Close.
     Close,
+    /// Ask whether to join the network of a link.
+    Invited(String),
+    /// Say what went wrong outside the window.
+    Failed(Problem),
 }
 
 /// Gets a function that tells the window; called once, when the window is there.
@@ -55,6 +63,8 @@ pub struct DashboardOptions {
     pub trust: ServerTrust,
     /// Starts the node again, when this program can.
     pub restart: Option<Restart>,
+    /// Takes the node to another network, when this program can.
+    pub join: Option<Join>,
     /// Shows the identity's words, where it is this computer's.
     pub backup: Option<BackupHooks>,
     /// Where saved files go until the owner says otherwise; the user's folder for videos, say.
@@ -80,6 +90,7 @@ impl DashboardOptions {
             token,
             trust: ServerTrust::ThisComputer,
             restart: None,
+            join: None,
             backup: None,
             save_folder,
             state_file: None,
@@ -160,7 +171,7 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         wizard: options.first_run.then(WizardState::default),
         ..UiState::default()
     };
-    let (restart, backup, commands) = (options.restart, options.backup, options.commands);
+    let (restart, join, backup, commands) = (options.restart, options.join, options.backup, options.commands);
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
         let context = &creation.egui_ctx;
         // The keys for it are ours, so that the size is kept.
@@ -170,13 +181,19 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         if let Some(look) = creation.storage.and_then(|storage| storage.get_string(KEY_LOOK)) {
             read_look(&look, &mut state);
         }
+        let (send, inbox) = mpsc::channel();
         if let Some(commands) = commands {
             let context = context.clone();
             commands(Box::new(move |command| {
-                let commands: &[ViewportCommand] = match command {
-                    WindowCommand::Raise => &[ViewportCommand::Minimized(false), ViewportCommand::Focus],
+                let commands: &[ViewportCommand] = match &command {
                     WindowCommand::Close => &[ViewportCommand::Close],
+                    WindowCommand::Failed(_) => &[],
+                    WindowCommand::Raise | WindowCommand::Invited(_) => {
+                        &[ViewportCommand::Minimized(false), ViewportCommand::Focus]
+                    }
                 };
+                // The window that would take it is being closed.
+                let _ended = send.send(command);
                 for command in commands {
                     context.send_viewport_cmd(command.clone());
                 }
@@ -186,8 +203,8 @@ pub fn run_dashboard(options: DashboardOptions) -> Result<(), DashboardError> {
         let drawn = context.clone();
         // Changes that come close together are one frame.
         let changed = Arc::new(move || drawn.request_repaint_after(Duration::from_millis(30)));
-        let thread = ClientThread::start(Start { client, changed, restart, backup })?;
-        Ok(Box::new(Window { thread, state, actions: Actions::default() }))
+        let thread = ClientThread::start(Start { client, changed, restart, join, backup })?;
+        Ok(Box::new(Window { thread, state, actions: Actions::default(), inbox }))
     });
     eframe::run_native("infernet", native, create).map_err(|error| DashboardError::Window { reason: error.to_string() })
 }
@@ -196,13 +213,25 @@ struct Window {
     thread: ClientThread,
     state: UiState,
     actions: Actions,
+    inbox: mpsc::Receiver<WindowCommand>,
 }
 
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         set_look(ui.ctx(), &self.state);
         {
-            let snapshot = self.thread.snapshot();
+            let mut snapshot = self.thread.snapshot();
+            for command in self.inbox.try_iter() {
+                match command {
+                    WindowCommand::Invited(link) => {
+                        self.state.page = Page::Network;
+                        self.state.dialog = Some(pages::question(&snapshot, link));
+                    }
+                    // The number of no action: nobody waits for it, and it is said.
+                    WindowCommand::Failed(problem) => snapshot.finish(ActionId(0), Err(problem)),
+                    WindowCommand::Raise | WindowCommand::Close => {}
+                }
+            }
             dashboard_ui(ui, &snapshot, &mut self.state, &mut self.actions);
         }
         self.thread.send(self.actions.take());

@@ -66,7 +66,7 @@ pub(crate) struct NodeArgs {
     /// Cheat in this way, to show what audits catch (names: infernet attack-bench)
     #[arg(long, hide = true)]
     pub(crate) attack: Option<String>,
-    /// Where programs of this computer reach the node's API; port 0 takes a free one [default: the usual port of 127.0.0.1]
+    /// Where programs of this computer reach the node's API; port 0 takes a free one [default: 127.0.0.1:7420, or a free one where another node has that]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) api_listen: Option<SocketAddr>,
     /// Print one JSON object when the node is up, then nothing more

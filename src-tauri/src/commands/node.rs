@@ -1,5 +1,6 @@
 //! `infernet node`: a node without a desktop.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -115,6 +116,12 @@ pub(crate) fn remembered_network(data: &Path) -> Result<Option<Invitation>> {
     remembered(&data.join(NETWORK_FILE))
 }
 
+/// Remembers which network a node of this folder belongs to.
+pub(crate) fn remember_network(data: &Path, network: &Invitation) -> Result {
+    let uri = network.to_uri().map_err(|error| Failure::input(error.to_string()))?;
+    Ok(infernet_engine::video::write_atomically(&data.join(NETWORK_FILE), uri.as_bytes())?)
+}
+
 /// Whether a node of this folder has been told which network it belongs to.
 #[cfg(feature = "window")]
 pub(crate) fn has_network(data: &Path) -> bool {
@@ -189,11 +196,20 @@ fn serve_api(arguments: &NodeArgs, data: &Path, backend: &NodeBackend) -> Result
         Failure::Failed(anyhow::Error::new(error).context(format!("the API can't be served; {next_step}")))
     };
     let token_file = data.join(TOKEN_FILE);
-    let mut config = HttpConfig::local(load_or_create_token(&token_file).map_err(failed)?);
-    if let Some(listen) = arguments.api_listen {
-        config.listen = listen;
-    }
-    let server = serve(config, Arc::new(backend.clone()), Registry::default()).map_err(failed)?;
+    let token = load_or_create_token(&token_file).map_err(failed)?;
+    let listening = |listen: Option<SocketAddr>| {
+        let mut config = HttpConfig::local(token.clone());
+        config.listen = listen.unwrap_or(config.listen);
+        serve(config, Arc::new(backend.clone()), Registry::default())
+    };
+    let server = match (listening(arguments.api_listen), arguments.api_listen) {
+        // Another node of this computer has the usual port. Clients read the address in the folder, so any does.
+        (Err(HttpError::Bind { source, .. }), None) if source.kind() == std::io::ErrorKind::AddrInUse => {
+            listening(Some((Ipv4Addr::LOCALHOST, 0).into()))
+        }
+        (served, _) => served,
+    };
+    let server = server.map_err(failed)?;
     announce_url(data, &server.url())?;
     Ok((server, token_file))
 }
@@ -243,8 +259,7 @@ fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Inv
         }
     }
     invitation.bootstrap.truncate(Invitation::MAX_ADDRESSES);
-    let uri = invitation.to_uri().map_err(|error| Failure::input(error.to_string()))?;
-    infernet_engine::video::write_atomically(&path, uri.as_bytes())?;
+    remember_network(data, &invitation)?;
     Ok(invitation)
 }
 

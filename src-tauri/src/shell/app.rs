@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use infernet_api::client::{Client, Update};
+use infernet_api::client::Update;
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::PauseRequest;
 use tauri::{AppHandle, Manager, RunEvent};
@@ -14,8 +14,8 @@ use tauri_plugin_notification::NotificationExt;
 use super::keeper::Keeper;
 use super::notices::Notices;
 use super::tray::{Face, OPEN, QUIT, TOGGLE, Tray};
-use super::window::Window;
-use crate::cli::DesktopArgs;
+use super::window::{INVITED, RAISE, Window};
+use crate::cli::{DesktopArgs, SCHEME};
 use crate::failure::{Failure, Result};
 use crate::interrupt;
 
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// What the desktop holds while it runs.
 struct Shell {
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     window: Window,
     face: Mutex<Face>,
 }
@@ -32,10 +32,16 @@ struct Shell {
 pub(crate) fn run(arguments: &DesktopArgs) -> Result {
     super::check_display()?;
     let data = arguments.data.clone();
-    let background = arguments.background;
+    let (background, link) = (arguments.background, arguments.link.clone());
     let app = tauri::Builder::default()
         // First, so that a second start ends before it touches anything.
-        .plugin(tauri_plugin_single_instance::init(|app, _, _| open(app)))
+        .plugin(tauri_plugin_single_instance::init(|app, words, _| {
+            // What a second start was given; it has checked it.
+            match words.iter().find(|word| word.starts_with(SCHEME)) {
+                Some(link) => tell(app, &format!("{INVITED}{link}")),
+                None => open(app),
+            }
+        }))
         .plugin(tauri_plugin_autostart::init(MacosLauncher::LaunchAgent, Some(vec!["desktop", "--background"])))
         .plugin(tauri_plugin_notification::init())
         .on_menu_event(|app, event| match event.id().as_ref() {
@@ -51,10 +57,13 @@ pub(crate) fn run(arguments: &DesktopArgs) -> Result {
             let face = Face::of(status.as_ref());
             // Desktops without a tray go without.
             let tray = Tray::new(app.handle(), &face).map_err(|error| tracing::warn!("no tray: {error}")).ok();
-            let window = Window::new(keeper.data().to_owned());
-            keeper.runtime().spawn(follow(app.handle().clone(), client.clone(), tray));
-            keeper.runtime().spawn(notify(app.handle().clone(), client));
-            if !background {
+            let keeper = Arc::new(keeper);
+            let window = super::window_of(&keeper);
+            keeper.runtime().spawn(follow(app.handle().clone(), Arc::clone(&keeper), tray));
+            keeper.runtime().spawn(notify(app.handle().clone(), Arc::clone(&keeper)));
+            if let Some(link) = &link {
+                window.tell(&format!("{INVITED}{link}")).map_err(said)?;
+            } else if !background {
                 window.open().map_err(said)?;
             }
             app.manage(Arc::new(Shell { keeper, window, face: Mutex::new(face) }));
@@ -88,8 +97,12 @@ fn said(failure: Failure) -> Box<dyn std::error::Error> {
 }
 
 fn open(app: &AppHandle) {
+    tell(app, RAISE);
+}
+
+fn tell(app: &AppHandle, line: &str) {
     let Some(shell) = app.try_state::<Arc<Shell>>() else { return };
-    if let Err(failure) = shell.window.open() {
+    if let Err(failure) = shell.window.tell(line) {
         tracing::error!("the window can't be opened: {}", said(failure));
     }
 }
@@ -108,9 +121,14 @@ fn toggle(app: &AppHandle) {
 }
 
 /// Keeps the tray at what the node says, and the system's autostart at what the settings say.
-async fn follow(app: AppHandle, client: Client, tray: Option<Tray>) {
+async fn follow(app: AppHandle, keeper: Arc<Keeper>, tray: Option<Tray>) {
     let mut settings: Option<Settings> = None;
     loop {
+        // Made anew each time: the node may be another one since, at another address.
+        let Ok(client) = keeper.client() else {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
         let status = client.status().await.ok();
         let face = Face::of(status.as_ref());
         if let Some(shell) = app.try_state::<Arc<Shell>>() {
@@ -146,11 +164,21 @@ fn autostart(app: &AppHandle, wanted: bool) {
 }
 
 /// Shows what is worth a notification.
-async fn notify(app: AppHandle, client: Client) {
+async fn notify(app: AppHandle, keeper: Arc<Keeper>) {
     let mut notices = Notices::default();
-    let mut events = client.events(None);
+    let mut starts = keeper.starts();
+    let Ok(mut events) = keeper.client().map(|client| client.events(None)) else { return };
     loop {
-        let Update::Event(event) = events.next().await else { continue };
+        let update = tokio::select! {
+            update = events.next() => update,
+            Ok(()) = starts.changed() => {
+                if let Ok(client) = keeper.client() {
+                    events = client.events(None);
+                }
+                continue;
+            }
+        };
+        let Update::Event(event) = update else { continue };
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         if let Some(notice) = notices.of(&event.kind, now_ms)
             && let Err(error) = app.notification().builder().title(notice.title).body(notice.body).show()

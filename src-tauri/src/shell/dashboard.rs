@@ -1,14 +1,15 @@
 //! `infernet dashboard`: the window. A client of a node; closing it leaves the node alone.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use infernet_api::Problem;
+use infernet_network::wire::Invitation;
 use infernet_ui::backup::Words;
 use infernet_ui::{BackupHooks, DashboardError, DashboardOptions, WindowCommand, run_dashboard};
 
-use super::window::RAISE;
+use super::window::{FAILED, INVITED, JOIN, RAISE};
 use crate::cli::DashboardArgs;
 use crate::commands::exchange::random;
 use crate::connection;
@@ -36,6 +37,9 @@ pub(crate) fn run(arguments: &DashboardArgs) -> Result {
     if arguments.node.url.is_none() {
         let folder = data.clone();
         options.restart = Some(Arc::new(move || restart(&folder)));
+        if arguments.commands {
+            options.join = Some(Arc::new(join));
+        }
         options.backup = Some(backup(data.clone()));
     }
     if arguments.commands {
@@ -54,9 +58,32 @@ fn listen(tell: &dyn Fn(WindowCommand)) {
     for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
         if line.trim() == RAISE {
             tell(WindowCommand::Raise);
+        } else if let Some(link) = line.strip_prefix(INVITED) {
+            tell(WindowCommand::Invited(link.to_owned()));
+        } else if let Some(message) = line.strip_prefix(FAILED) {
+            tell(WindowCommand::Failed(Problem {
+                code: "shell".to_owned(),
+                message: message.to_owned(),
+                next_step: "look into the log of the desktop".to_owned(),
+            }));
         }
     }
     tell(WindowCommand::Close);
+}
+
+/// Asks the shell to take the node to another network.
+fn join(link: &str) -> std::result::Result<(), Problem> {
+    let problem = |message: String, next_step: &str| Problem {
+        code: "invitation".to_owned(),
+        message,
+        next_step: next_step.to_owned(),
+    };
+    Invitation::parse(link)
+        .map_err(|error| problem(error.to_string(), "ask for the link again, and copy all of it"))?;
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{JOIN}{link}")
+        .and_then(|()| output.flush())
+        .map_err(|error| problem(format!("the desktop is gone: {error}"), "start InferNet again"))
 }
 
 /// The identity in a folder of this computer.

@@ -1,5 +1,6 @@
 //! The node under the desktop.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -8,12 +9,14 @@ use std::time::Duration;
 use clap::Parser;
 use infernet_api::client::Client;
 use infernet_api::types::status::PauseRequest;
-use tokio::sync::oneshot;
+use infernet_network::identity::Identity;
+use infernet_network::wire::Invitation;
+use tokio::sync::{oneshot, watch};
 
-use crate::cli::NodeArgs;
+use crate::cli::{NodeArgs, RoleArg};
 use crate::commands::node::{self, Host};
 use crate::connection;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::safe::Safe;
 
 /// The network of someone who has not joined another one.
@@ -26,6 +29,7 @@ pub(super) struct Keeper {
     data: PathBuf,
     runtime: tokio::runtime::Runtime,
     stop: Mutex<Option<(oneshot::Sender<()>, std::thread::JoinHandle<()>)>>,
+    started: watch::Sender<u64>,
 }
 
 /// Parses as if they had been typed, for the defaults.
@@ -38,14 +42,10 @@ struct Typed {
 impl Keeper {
     /// Starts the node of a folder, unless one runs there already.
     pub(super) fn start(data: Option<&Path>) -> Result<Self> {
-        let mut words = vec!["infernet".to_owned()];
-        if let Some(data) = data {
-            words.extend(["--data".to_owned(), data.display().to_string()]);
-        }
-        let mut typed = Typed::try_parse_from(&words).map_err(anyhow::Error::from)?.node;
+        let mut typed = typed(data)?;
         let data = node::folder(&typed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let keeper = Self { data: data.clone(), runtime, stop: Mutex::default() };
+        let keeper = Self { data: data.clone(), runtime, stop: Mutex::default(), started: watch::Sender::default() };
         if keeper.answers() {
             tracing::info!("a node runs already; the window is for that one");
             return Ok(keeper);
@@ -53,23 +53,10 @@ impl Keeper {
         let (identity, _) = Safe::new(&data, None).open_or_create()?;
         // On a network of its own everyone is everything: clips can be ordered and mined at once.
         let new = !node::has_network(&data);
-        if new {
-            typed.found = Some(OWN_NETWORK.to_owned());
+        if new || founded(&data, &identity.public_key()) {
+            own_network(&mut typed);
         }
-        if typed.found.is_some() || founded(&data, &identity.public_key()) {
-            typed.found = Some(OWN_NETWORK.to_owned());
-            typed.roles = vec![crate::cli::RoleArg::Miner, crate::cli::RoleArg::Requester];
-        }
-        let host = keeper.runtime.block_on(Host::start(&typed, identity, data))?;
-        let (send, stopped) = oneshot::channel();
-        let handle = keeper.runtime.handle().clone();
-        let thread = std::thread::Builder::new().name("node".to_owned()).spawn(move || {
-            handle.block_on(async {
-                // Dropped without a word is an end, too.
-                let _ = stopped.await;
-                host.stop().await;
-            });
-        })?;
+        keeper.run(&typed, identity)?;
         if new {
             // The owner presses Start; until then nothing is computed.
             let client = keeper.client()?;
@@ -77,8 +64,53 @@ impl Keeper {
                 tracing::warn!("mining was not paused: {error}");
             }
         }
-        *keeper.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some((send, thread));
         Ok(keeper)
+    }
+
+    fn run(&self, typed: &NodeArgs, identity: Identity) -> Result {
+        let host = self.runtime.block_on(Host::start(typed, identity, self.data.clone()))?;
+        let (send, stopped) = oneshot::channel();
+        let handle = self.runtime.handle().clone();
+        let thread = std::thread::Builder::new().name("node".to_owned()).spawn(move || {
+            handle.block_on(async {
+                // Dropped without a word is an end, too.
+                let _ = stopped.await;
+                host.stop().await;
+            });
+        })?;
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some((send, thread));
+        self.started.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// Takes the node to the network of a link, with the same identity. Where that fails it goes on where it was.
+    ///
+    /// # Errors
+    /// The link is none, the node is another process's, or it can't start there.
+    pub(super) fn join(&self, link: &str) -> Result {
+        let next = Invitation::parse(link).map_err(|error| Failure::input(error.to_string()))?;
+        if !self.is_own() {
+            let message = "this node was started outside the desktop; start it again with: infernet node --join LINK";
+            return Err(Failure::input(message));
+        }
+        let before = node::remembered_network(&self.data)?;
+        let identity = || Ok::<_, Failure>(Safe::new(&self.data, None).open_or_create()?.0);
+        let (mut there, mut back) = (typed(Some(&self.data))?, typed(Some(&self.data))?);
+        let own = identity()?;
+        for (arguments, network) in [(&mut there, Some(&next)), (&mut back, before.as_ref())] {
+            if network.is_some_and(|network| network.validator == own.public_key()) {
+                own_network(arguments);
+            }
+        }
+        self.stop();
+        node::remember_network(&self.data, &next)?;
+        let Err(failure) = self.run(&there, own) else { return Ok(()) };
+        tracing::error!("the node can't join: {failure}; it goes back");
+        if let Some(before) = before {
+            node::remember_network(&self.data, &before)?;
+            self.run(&back, identity()?)?;
+        }
+        Err(failure)
     }
 
     /// The node's folder.
@@ -86,10 +118,16 @@ impl Keeper {
         &self.data
     }
 
+    /// How often the node was started; changes when it is another one.
+    #[cfg(feature = "desktop")]
+    pub(super) fn starts(&self) -> watch::Receiver<u64> {
+        self.started.subscribe()
+    }
+
     /// Whether the node is this process's, not one that ran already.
-    #[cfg(not(feature = "desktop"))]
     pub(super) fn is_own(&self) -> bool {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        // Also while it changes its network and does not run.
+        *self.started.borrow() > 0
     }
 
     /// Runs work beside the node.
@@ -118,6 +156,21 @@ impl Keeper {
             tracing::error!("the node did not end in order");
         }
     }
+}
+
+/// What `infernet node` would do here, with its defaults.
+fn typed(data: Option<&Path>) -> Result<NodeArgs> {
+    let mut words: Vec<OsString> = vec!["infernet".into()];
+    if let Some(data) = data {
+        words.extend(["--data".into(), data.into()]);
+    }
+    Ok(Typed::try_parse_from(&words).map_err(anyhow::Error::from)?.node)
+}
+
+/// As the node that began its network.
+fn own_network(arguments: &mut NodeArgs) {
+    arguments.found = Some(OWN_NETWORK.to_owned());
+    arguments.roles = vec![RoleArg::Miner, RoleArg::Requester];
 }
 
 /// Whether the network that is remembered is this node's own.

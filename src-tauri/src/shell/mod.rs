@@ -23,6 +23,11 @@ mod plain;
 mod tray;
 mod window;
 
+use std::sync::Arc;
+
+use keeper::Keeper;
+use window::{FAILED, Window};
+
 #[cfg(feature = "desktop")]
 pub(crate) use app::run;
 pub(crate) use dashboard::run as dashboard;
@@ -38,4 +43,24 @@ fn check_display() -> crate::failure::Result {
         ));
     }
     Ok(())
+}
+
+/// The window of a node. When its user joins another network it is closed, and opened again for the node that is there then.
+fn window_of(keeper: &Arc<Keeper>) -> Window {
+    let place: Arc<std::sync::OnceLock<Window>> = Arc::default();
+    let (keeper, later) = (Arc::clone(keeper), Arc::clone(&place));
+    let window = Window::new(keeper.data().to_owned(), move |link| {
+        let Some(window) = later.get() else { return };
+        window.close();
+        let opened = match keeper.join(&link) {
+            Ok(()) => window.open(),
+            Err(failure) => window.tell(&format!("{FAILED}{}", failure.to_string().replace('\n', " "))),
+        };
+        if let Err(failure) = opened {
+            tracing::error!("the window can't be opened: {failure}");
+        }
+    });
+    // Set once, here.
+    let _ = place.set(window.clone());
+    window
 }

@@ -1,10 +1,11 @@
 //! Node and window without Tauri. With the window closed the node goes on; another start opens the window again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::keeper::Keeper;
-use super::window::Window;
+use super::window::INVITED;
 use crate::cli::DesktopArgs;
 use crate::failure::Result;
 use crate::interrupt;
@@ -13,9 +14,11 @@ const POLL: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &DesktopArgs) -> Result {
     super::check_display()?;
-    let keeper = Keeper::start(arguments.data.as_deref())?;
-    let window = Window::new(keeper.data().to_owned());
-    if !arguments.background {
+    let keeper = Arc::new(Keeper::start(arguments.data.as_deref())?);
+    let window = super::window_of(&keeper);
+    if let Some(link) = &arguments.link {
+        window.tell(&format!("{INVITED}{link}"))?;
+    } else if !arguments.background {
         window.open()?;
     }
     if keeper.is_own() {

@@ -158,6 +158,16 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
             blocking(move || restart()).await?;
             return Ok("the node is starting".to_owned());
         }
+        Action::ShowInvitation => {
+            link.update(|snapshot| snapshot.invitation = Some(Loadable::Loading));
+            let invitation = client.invitation().await.map_err(fail).map_or_else(Loadable::Failed, Loadable::Ready);
+            link.update(|snapshot| snapshot.invitation = Some(invitation));
+        }
+        Action::Join(invitation) => {
+            let Some(join) = link.join.clone() else { return Ok(String::new()) };
+            blocking(move || join(&invitation)).await?;
+            return Ok("the node goes to the other network; this window opens again".to_owned());
+        }
         Action::ShowWords => {
             let Some(backup) = link.backup.clone() else { return Ok(String::new()) };
             link.update(|snapshot| snapshot.words = Some(Loadable::Loading));

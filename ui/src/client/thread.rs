@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{execute, refresh};
 use crate::actions::{Action, ActionId};
 use crate::snapshot::{Connection, Part, Snapshot};
-use crate::window::{BackupHooks, Restart};
+use crate::window::{BackupHooks, Join, Restart};
 
 /// Most commands that wait.
 const MAX_WAITING: usize = 256;
@@ -34,6 +34,8 @@ pub(crate) struct Start {
     pub(crate) changed: Arc<dyn Fn() + Send + Sync>,
     /// Asks the shell to start the node again.
     pub(crate) restart: Option<Restart>,
+    /// Asks the shell to take the node to another network.
+    pub(crate) join: Option<Join>,
     /// Shows the identity's words.
     pub(crate) backup: Option<BackupHooks>,
 }
@@ -45,6 +47,7 @@ pub(super) struct Link {
     snapshot: Arc<Mutex<Snapshot>>,
     changed: Arc<dyn Fn() + Send + Sync>,
     pub(super) restart: Option<Restart>,
+    pub(super) join: Option<Join>,
     pub(super) backup: Option<BackupHooks>,
     pub(super) stale: mpsc::UnboundedSender<Part>,
     pub(super) requests: Arc<Semaphore>,
@@ -95,6 +98,7 @@ impl ClientThread {
         let snapshot = Snapshot {
             node_url: start.client.url().to_owned(),
             can_restart: start.restart.is_some(),
+            can_join: start.join.is_some(),
             can_backup: start.backup.is_some(),
             now_unix_ms: now_ms(),
             ..Snapshot::default()
@@ -109,6 +113,7 @@ impl ClientThread {
             snapshot: Arc::clone(&snapshot),
             changed: start.changed,
             restart: start.restart,
+            join: start.join,
             backup: start.backup,
             stale,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -288,7 +293,8 @@ mod tests {
         let config = ClientConfig { url: format!("http://{address}"), token, trust: ServerTrust::ThisComputer };
         let client = Client::new(&config).unwrap();
         let thread =
-            ClientThread::start(Start { client, changed: Arc::new(|| {}), restart: None, backup: None }).unwrap();
+            ClientThread::start(Start { client, changed: Arc::new(|| {}), restart: None, join: None, backup: None })
+                .unwrap();
         wait(
             &thread,
             "away",

@@ -64,6 +64,9 @@ fn sentence(status: &Status, snapshot: &Snapshot) -> String {
         }
         MiningState::Working => "A clip is being computed here. You are paid when its audit is over.".to_owned(),
         MiningState::Attention => "Mining stopped until you have done what is said below.".to_owned(),
+        MiningState::Paused if by_hand_only(status) => {
+            "Nothing is computed for others until you press Start; it stops again whenever you want.".to_owned()
+        }
         MiningState::Paused => {
             let until = status.mining.pause_ends_unix_ms.map(|end| {
                 let seconds = end.saturating_sub(snapshot.now_unix_ms) / 1000;
@@ -72,6 +75,12 @@ fn sentence(status: &Status, snapshot: &Snapshot) -> String {
             format!("Paused because {}.{}", reasons(status), until.unwrap_or_default())
         }
     }
+}
+
+/// Until Start is pressed, and for no other reason.
+fn by_hand_only(status: &Status) -> bool {
+    let mining = &status.mining;
+    mining.pause_ends_unix_ms.is_none() && mining.pause_reasons.iter().eq([&PauseReason::Manual])
 }
 
 fn reasons(status: &Status) -> String {

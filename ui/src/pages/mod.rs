@@ -4,6 +4,7 @@ mod earnings;
 mod economics;
 mod hardware;
 mod home;
+mod join;
 mod models;
 mod network;
 mod proofs;
@@ -16,6 +17,8 @@ pub use economics::EconomicsState;
 pub(crate) use economics::economics;
 pub(crate) use hardware::hardware;
 pub(crate) use home::home;
+#[cfg(feature = "client")]
+pub(crate) use join::question;
 pub(crate) use models::models;
 pub(crate) use network::network;
 pub use proofs::ProofsState;

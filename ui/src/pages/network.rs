@@ -4,6 +4,7 @@ use egui::{Align2, FontFamily, FontId, Role, Sense, Stroke, Ui, WidgetInfo, pos2
 use infernet_api::types::peer::{Peer, PeerConnection, PeerList};
 use infernet_api::types::status::{Reachability, ReachabilityState, Role as NodeRole, Status};
 
+use super::join::invitations;
 use crate::actions::{Action, Actions};
 use crate::app::reach_word;
 use crate::format;
@@ -19,7 +20,7 @@ use crate::widgets::{
 const MAP_PEERS: usize = 24;
 
 /// Draws the page.
-pub(crate) fn network(ui: &mut Ui, snapshot: &Snapshot, _state: &mut UiState, actions: &mut Actions) {
+pub(crate) fn network(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
     scroll_page(ui, |ui| {
         let status = snapshot.status.ready();
         let name = status.map_or("", |status| status.network.name.as_str());
@@ -38,6 +39,7 @@ pub(crate) fn network(ui: &mut Ui, snapshot: &Snapshot, _state: &mut UiState, ac
             0 => map(ui, slot, list),
             _ => reach(ui, slot, &list.reachability, status),
         });
+        invitations(ui, snapshot, state, actions);
         peers(ui, list, snapshot.now_unix_ms);
         banned(ui, list, snapshot.now_unix_ms);
     });

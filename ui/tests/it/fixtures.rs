@@ -518,6 +518,7 @@ pub(crate) fn full() -> Snapshot {
         now_unix_ms: NOW,
         node_url: "http://127.0.0.1:7420".to_owned(),
         can_restart: true,
+        can_join: true,
         can_backup: true,
         connection: Connection::Connected,
         status: Loadable::Ready(status()),

@@ -5,6 +5,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use infernet_api::types::job::{JobPart, JobStage};
 use infernet_api::types::model::ModelAction;
 use infernet_api::types::money::StakeAction;
+use infernet_api::types::peer::InvitationLink;
 use infernet_api::types::settings::Settings;
 use infernet_api::types::status::{MiningState, PauseReason};
 use infernet_ui::backup::Words;
@@ -329,4 +330,23 @@ fn a_rule_that_pauses_is_changed_and_not_started_over() {
     assert!(window.query_by_label("Start").is_none(), "it would change nothing");
     click(&mut window, "Change the rules");
     assert_eq!(window.state().state.page, Page::Settings);
+}
+
+#[test]
+fn joining_another_network_is_asked_first() {
+    let mut window = open(Page::Network, fixtures::full());
+    fill(&mut window, "Link", "http://example.org");
+    click(&mut window, "Join");
+    assert!(window.state().state.dialog.is_none(), "that is no link of ours");
+    window.state_mut().state.join = "infernet://join/abc".to_owned();
+    window.run_steps(3);
+    let Action::Join(link) = costs(&mut window, "Join", "Join it") else { panic!() };
+    assert_eq!(link, "infernet://join/abc");
+
+    click(&mut window, "Make a link");
+    assert_eq!(asked(&mut window), [Action::ShowInvitation]);
+    let link = InvitationLink { uri: "infernet://join/xyz".to_owned(), addresses: Vec::new() };
+    window.state_mut().snapshot.invitation = Some(Loadable::Ready(link));
+    window.run_steps(3);
+    assert!(window.query_by_label("Copy the link").is_some());
 }
