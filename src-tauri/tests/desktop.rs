@@ -103,6 +103,13 @@ impl Desk {
         }
     }
 
+    /// Everything that runs on the data folder.
+    fn processes(&self) -> Vec<String> {
+        let folder = self.data.path().display().to_string();
+        let output = Command::new("pgrep").args(["-f", "--", &folder]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
     fn picture(&self, name: &str) {
         let file = self.pictures.join(name);
         let taken = self
@@ -203,4 +210,30 @@ fn a_link_asks_and_then_takes_the_node_to_its_network() {
     desk.picture("6-joined.png");
     signal("-TERM", &desktop.0.id().to_string());
     assert!(until("the end of the desktop", || desktop.0.try_wait().unwrap()).success());
+}
+
+#[test]
+fn a_node_that_was_killed_is_started_again_from_the_window() {
+    let desk = Desk::new();
+    let desktop = desk.start(&["desktop"]);
+    // Ten credits for a newcomer, two of them staked.
+    let staked = |status: &Value| status["balance_microcredits"] == 8_000_000;
+    let before = until("the node and its stake", || desk.ask(&["status"]).filter(staked));
+    until("the window", || desk.window());
+    signal("-KILL", &desktop.0.id().to_string());
+    until("the node's end", || desk.ask(&["status"]).is_none().then_some(()));
+    std::thread::sleep(Duration::from_secs(3));
+    desk.picture("7-lost.png");
+    assert!(desk.window().is_some(), "the window says so, and stays");
+
+    desk.choose("Restart the node");
+    let after = until("the node with its money", || desk.ask(&["status"]).filter(staked));
+    assert_eq!(after["node_id"], before["node_id"]);
+    std::thread::sleep(Duration::from_secs(3));
+    desk.picture("8-restarted.png");
+    // What the window started is nobody's child.
+    for process in desk.processes() {
+        let _ = Command::new("kill").args(["-TERM", &process]).status();
+    }
+    until("the end of all", || desk.processes().is_empty().then_some(()));
 }

@@ -9,7 +9,7 @@ use infernet_network::wire::Invitation;
 use infernet_ui::backup::Words;
 use infernet_ui::{BackupHooks, DashboardError, DashboardOptions, WindowCommand, run_dashboard};
 
-use super::window::{FAILED, INVITED, JOIN, RAISE};
+use super::window::{CLOSE, FAILED, INVITED, JOIN, RAISE};
 use crate::cli::DashboardArgs;
 use crate::commands::exchange::random;
 use crate::connection;
@@ -53,11 +53,13 @@ pub(crate) fn run(arguments: &DashboardArgs) -> Result {
     })
 }
 
-/// What the shell says, until it is gone.
+/// What the shell says, until it is gone. A shell that just dies says nothing: the window stays, and offers to start it again.
 fn listen(tell: &dyn Fn(WindowCommand)) {
     for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
-        if line.trim() == RAISE {
+        if line == RAISE {
             tell(WindowCommand::Raise);
+        } else if line == CLOSE {
+            tell(WindowCommand::Close);
         } else if let Some(link) = line.strip_prefix(INVITED) {
             tell(WindowCommand::Invited(link.to_owned()));
         } else if let Some(message) = line.strip_prefix(FAILED) {
@@ -68,7 +70,6 @@ fn listen(tell: &dyn Fn(WindowCommand)) {
             }));
         }
     }
-    tell(WindowCommand::Close);
 }
 
 /// Asks the shell to take the node to another network.

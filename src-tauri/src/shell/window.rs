@@ -1,4 +1,5 @@
-//! The dashboard's process. It reads commands from its standard input and ends when that ends, so that it never outlives the shell.
+//! The dashboard's process. It reads commands from its standard input. An end in order closes it; when the shell just dies it stays,
+//! says that the node is gone, and offers to start it again.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use crate::failure::Result;
 
 /// Brings the window to the front.
 pub(super) const RAISE: &str = "raise";
+/// Closes the window.
+pub(super) const CLOSE: &str = "close";
 /// Asks in the window whether to join the network of the link that follows.
 pub(super) const INVITED: &str = "invited ";
 /// Says in the window what went wrong, which follows.
@@ -108,8 +111,10 @@ impl Window {
     /// Closes the window.
     pub(super) fn close(&self) {
         if let Some(mut open) = self.child().take() {
-            // The end of its input is its end.
-            drop(open.stdin.take());
+            if let Some(mut input) = open.stdin.take() {
+                // One that has ended needs no word.
+                let _ = writeln!(input, "{CLOSE}").and_then(|()| input.flush());
+            }
             for _ in 0..10 {
                 if matches!(open.try_wait(), Ok(Some(_))) {
                     return;
