@@ -1,9 +1,8 @@
 //! `ui/`: the dashboard: nine pages and a first run over the node's API, drawn with egui.
 //!
 //! Drawing is a pure function: [`dashboard_ui`] reads a [`Snapshot`], changes the window's own [`UiState`] and writes
-//! commands into [`Actions`]; it does no input or output. With the feature `client` there is also the window
-//! (`run_dashboard`), and behind it a thread that keeps the snapshot fresh and does what was asked for. Without it the crate
-//! compiles for wasm32.
+//! commands into [`Actions`]; it does no input or output. There is also the window (`run_dashboard`), and behind it a thread that
+//! keeps the snapshot fresh and does what was asked for; on wasm32, for which the rest compiles, a page would have its own.
 //!
 //! | module | what |
 //! |---|---|
@@ -13,12 +12,12 @@
 //! | [`widgets`] | cards, stats, bars, charts, tables, and the states loading, empty and error |
 //! | `pages`, [`wizard`], [`backup`], [`palette`], [`toasts`], [`dialog`] | what is made of them |
 //! | [`format`](mod@format) | numbers with their units |
-//! | `client`, `window` | the thread and the window, with the feature `client` |
+//! | `client`, `window` | the thread and the window, not on wasm32 |
 
 pub mod actions;
 mod app;
 pub mod backup;
-#[cfg(feature = "client")]
+#[cfg(not(target_arch = "wasm32"))]
 mod client;
 pub mod dialog;
 pub mod format;
@@ -29,7 +28,7 @@ mod state;
 pub mod theme;
 pub mod toasts;
 pub mod widgets;
-#[cfg(feature = "client")]
+#[cfg(not(target_arch = "wasm32"))]
 mod window;
 pub mod wizard;
 
@@ -38,7 +37,7 @@ pub use app::{dashboard_ui, page_ui};
 pub use pages::{EarningsState, EconomicsState, ProofsState, SettingsState, StudioState};
 pub use snapshot::{Connection, Loadable, Snapshot};
 pub use state::{Page, RequestIds, UiState, Zoom};
-#[cfg(feature = "client")]
+#[cfg(not(target_arch = "wasm32"))]
 pub use window::{
     BackupHooks, Commands, DashboardError, DashboardOptions, Join, Restart, WindowCommand, run_dashboard,
 };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use infernet_api::TOKEN_FILE;
 use infernet_api::types::settings::Settings;
+use infernet_api::{TOKEN_FILE, URL_FILE};
 use infernet_engine::devices::ProbeCommand;
 use infernet_network::identity::Identity;
 use infernet_network::proof::Digest;
@@ -203,15 +203,23 @@ fn serve_api(arguments: &NodeArgs, data: &Path, backend: &NodeBackend) -> Result
         serve(config, Arc::new(backend.clone()), Registry::default())
     };
     let server = match (listening(arguments.api_listen), arguments.api_listen) {
-        // Another node of this computer has the usual port. Clients read the address in the folder, so any does.
+        // Another node of this computer has the usual port. Clients read the address in the folder, so any does; that of the
+        // last time is the best, for windows that are still open.
         (Err(HttpError::Bind { source, .. }), None) if source.kind() == std::io::ErrorKind::AddrInUse => {
-            listening(Some((Ipv4Addr::LOCALHOST, 0).into()))
+            let last = announced_port(data).and_then(|port| listening(Some((Ipv4Addr::LOCALHOST, port).into())).ok());
+            last.map_or_else(|| listening(Some((Ipv4Addr::LOCALHOST, 0).into())), Ok)
         }
         (served, _) => served,
     };
     let server = server.map_err(failed)?;
     announce_url(data, &server.url())?;
     Ok((server, token_file))
+}
+
+/// The port at which this folder's node was reached the last time.
+fn announced_port(data: &Path) -> Option<u16> {
+    let url = std::fs::read_to_string(data.join(URL_FILE)).ok()?;
+    url.trim().trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
 }
 
 fn roles(arguments: &NodeArgs) -> Roles {

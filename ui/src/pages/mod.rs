@@ -17,7 +17,7 @@ pub use economics::EconomicsState;
 pub(crate) use economics::economics;
 pub(crate) use hardware::hardware;
 pub(crate) use home::home;
-#[cfg(feature = "client")]
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use join::question;
 pub(crate) use models::models;
 pub(crate) use network::network;
