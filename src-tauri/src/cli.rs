@@ -8,6 +8,7 @@ mod identity;
 mod node;
 mod remote;
 mod shard;
+mod update;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub(crate) use identity::*;
 pub(crate) use node::*;
 pub(crate) use remote::*;
 pub(crate) use shard::*;
+pub(crate) use update::*;
 
 /// 32 bytes in hexadecimal digits.
 fn bytes32(text: &str) -> Result<[u8; 32], String> {
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     #[command(flatten)]
     Remote(RemoteCommand),
+    /// Look for a newer version, fetch it and check its signature
+    Update(UpdateArgs),
     /// Internal: print what this process sees of the devices
     #[command(hide = true)]
     ProbeDevices,

@@ -20,6 +20,7 @@ mod proof_file;
 mod safe;
 #[cfg(feature = "window")]
 mod shell;
+mod update;
 mod worker;
 
 use std::ffi::OsString;

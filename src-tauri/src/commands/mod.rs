@@ -21,6 +21,7 @@ mod remote;
 mod reveal;
 mod score;
 mod shard;
+mod update;
 mod verify;
 mod work;
 
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Chain(command) => chain::run(&command),
         Command::Worker(arguments) => work::run(&arguments),
         Command::Remote(command) => remote::run(&command),
+        Command::Update(arguments) => update::run(&arguments),
         Command::ProbeDevices => devices::print_probe(),
     }
 }

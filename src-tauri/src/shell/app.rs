@@ -18,9 +18,15 @@ use super::window::{INVITED, RAISE, Window};
 use crate::cli::{DesktopArgs, SCHEME};
 use crate::failure::{Failure, Result};
 use crate::interrupt;
+use crate::update::{Source, newest};
 
 /// How often the tray looks at the node.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// When updates are first looked for: not while everything starts.
+const FIRST_UPDATE_LOOK: Duration = Duration::from_secs(60);
+/// How often after that.
+const UPDATE_LOOK: Duration = Duration::from_secs(24 * 3600);
 
 /// What the desktop holds while it runs.
 struct Shell {
@@ -61,6 +67,7 @@ pub(crate) fn run(arguments: &DesktopArgs) -> Result {
             let window = super::window_of(&keeper);
             keeper.runtime().spawn(follow(app.handle().clone(), Arc::clone(&keeper), tray));
             keeper.runtime().spawn(notify(app.handle().clone(), Arc::clone(&keeper)));
+            keeper.runtime().spawn(look_for_updates(app.handle().clone()));
             if let Some(link) = &link {
                 window.tell(&format!("{INVITED}{link}")).map_err(said)?;
             } else if !background {
@@ -160,6 +167,32 @@ fn autostart(app: &AppHandle, wanted: bool) {
     let done = if wanted { launcher.enable() } else { launcher.disable() };
     if let Err(error) = done {
         tracing::warn!("autostart could not be switched: {error}");
+    }
+}
+
+/// Says once a day that there is a newer version, where this build knows a place for them.
+async fn look_for_updates(app: AppHandle) {
+    loop {
+        tokio::time::sleep(FIRST_UPDATE_LOOK).await;
+        match Source::find(None, None) {
+            Ok(None) => return,
+            Ok(Some(source)) => match newest(&source).await {
+                Ok(Some(release)) => {
+                    let title = format!("InferNet {} is there", release.version);
+                    let body = "Install it with: infernet update --install";
+                    if let Err(error) = app.notification().builder().title(title).body(body).show() {
+                        tracing::debug!("a notification was not shown: {error}");
+                    }
+                }
+                Ok(None) => {}
+                Err(failure) => tracing::warn!("no news of updates: {failure}"),
+            },
+            Err(failure) => {
+                tracing::warn!("no news of updates: {failure}");
+                return;
+            }
+        }
+        tokio::time::sleep(UPDATE_LOOK).await;
     }
 }
 
