@@ -157,8 +157,12 @@ impl Actions {
         self.last
     }
 
-    /// Takes what was written down.
+    /// Takes what was written down. What egui draws twice in one frame, to lay it out again, is one command; the newest number is
+    /// the one that is waited for.
     pub fn take(&mut self) -> Vec<(ActionId, Action)> {
-        std::mem::take(&mut self.list)
+        let list = std::mem::take(&mut self.list);
+        let later = |at: usize, action: &Action| list[at + 1..].iter().any(|(_, other)| other == action);
+        let once = list.iter().enumerate().filter(|(at, (_, action))| !later(*at, action));
+        once.map(|(_, command)| command.clone()).collect()
     }
 }

@@ -350,3 +350,20 @@ fn joining_another_network_is_asked_first() {
     window.run_steps(3);
     assert!(window.query_by_label("Copy the link").is_some());
 }
+
+#[test]
+fn rules_for_jobs_are_kept_when_their_field_is_left() {
+    let mut window = open(Page::Settings, fixtures::full());
+    let patch = |window: &mut Window| match asked(window).as_slice() {
+        [Action::PatchSettings(patch)] => patch.clone(),
+        other => panic!("{other:?}"),
+    };
+    fill(&mut window, "Refuse prompts with one of these words", "one, two ,, three");
+    assert_eq!(asked(&mut window), [], "not while it is typed");
+    click(&mut window, "Name, for you and for others");
+    assert_eq!(patch(&mut window), serde_json::json!({"policy": {"blocked_words": ["one", "two", "three"]}}));
+    let first = fixtures::full().models.ready().unwrap().models[0].clone();
+    click(&mut window, &first.name);
+    let left = patch(&mut window)["policy"]["models"].as_array().unwrap().clone();
+    assert!(!left.is_empty() && !left.contains(&serde_json::json!(first.id)), "{left:?}");
+}

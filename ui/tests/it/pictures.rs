@@ -123,6 +123,12 @@ fn writing_the_words_down() {
     }
 }
 
+/// What is below the fold of the longest page.
+#[test]
+fn all_settings() {
+    look("settings-all-dark", fixtures::full(), state(Page::Settings), Theme::Dark, [1280.0, 2000.0], 1.0).unwrap();
+}
+
 #[test]
 fn a_small_window_is_not_clipped() {
     for page in [Page::Home, Page::Studio, Page::Earnings, Page::Network] {

@@ -199,8 +199,6 @@ pub(super) fn caps(ui: &mut Ui, slot: &mut Slot, settings: &Settings, state: &mu
                 patch(actions, "mining", "keep_disk_free_bytes", room);
             }
             fact(ui, "Computes on", mining.device.as_str());
-            let least = settings.policy.min_fee_per_step_microcredits;
-            fact(ui, "Least fee for a step", format::credits(least));
             let mut start = mining.start_with_node;
             if toggle(ui, &mut start, "Mine when the node starts", "Unless you paused it yourself.") {
                 patch(actions, "mining", "start_with_node", start);

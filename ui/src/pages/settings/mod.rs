@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `page` | the page, and what is set once |
 //! | `mining` | pauses, hours and caps |
+//! | `jobs` | which jobs to take |
 //! | `log` | what happened, and the report for others |
 //! | `checkup` | what the node found wrong with its computer |
 
 mod checkup;
+mod jobs;
 mod log;
 mod mining;
 mod page;

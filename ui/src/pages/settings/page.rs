@@ -5,6 +5,7 @@ use infernet_api::types::settings::Settings;
 use serde_json::{Value, json};
 
 use super::checkup::doctor;
+use super::jobs;
 use super::log::log;
 use super::mining::{self, caps, hours, pauses};
 use crate::actions::{Action, Actions};
@@ -25,6 +26,8 @@ pub struct SettingsState {
     tab: Tab,
     pub(super) filter: String,
     pub(super) typed: mining::Typed,
+    pub(super) jobs: jobs::Typed,
+    name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,13 +57,14 @@ pub(crate) fn settings(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, ac
                 let Some(settings) = loadable(ui, &snapshot.settings, "settings", Part::Settings, actions) else {
                     return;
                 };
-                flow(ui, "settings", &[1.0; 7], 340.0, |ui, index, slot| match index {
+                flow(ui, "settings", &[1.0; 8], 340.0, |ui, index, slot| match index {
                     0 => pauses(ui, slot, settings, state, actions),
                     1 => hours(ui, slot, settings, state, actions),
                     2 => caps(ui, slot, settings, state, actions),
-                    3 => window(ui, slot, state),
-                    4 => node(ui, slot, settings, state, actions),
-                    5 => connections(ui, slot, settings, actions),
+                    3 => jobs::jobs(ui, slot, snapshot, settings, state, actions),
+                    4 => window(ui, slot, state),
+                    5 => node(ui, slot, settings, state, actions),
+                    6 => connections(ui, slot, settings, actions),
                     _ => identity(ui, slot, snapshot, settings, state, actions),
                 });
             }
@@ -203,7 +207,11 @@ fn identity(
                 "Its 24 words are your account; `infernet identity phrase` shows them on the node's own computer.",
             );
         }
-        fact(ui, "Name", if settings.node.name.is_empty() { "not given" } else { &settings.node.name });
+        let name = state.settings.name.get_or_insert_with(|| settings.node.name.clone());
+        let left = text_field(ui, "Name, for you and for others", "Attic rig", name).lost_focus();
+        if left && *name != settings.node.name {
+            patch(actions, "node", "name", name.trim());
+        }
         if secondary(ui, icons::SPARKLE, "First-run steps").clicked() {
             state.wizard = Some(crate::wizard::WizardState::default());
         }
