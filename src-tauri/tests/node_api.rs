@@ -21,6 +21,7 @@ const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets");
 const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Running {
+    up: Value,
     child: Child,
     url: String,
     token: ApiToken,
@@ -56,7 +57,7 @@ impl Running {
         }
         let up: Value = serde_json::from_str(&text).unwrap();
         let token = read_token(&PathBuf::from(up["token_file"].as_str().unwrap())).unwrap();
-        Self { child, url: up["api"].as_str().unwrap().to_owned(), token }
+        Self { child, url: up["api"].as_str().unwrap().to_owned(), token, up }
     }
 
     fn client(&self) -> Client {
@@ -288,4 +289,60 @@ async fn the_owners_rules_pause_and_their_end_goes_on() {
     assert!((9 * 60..=15 * 60).contains(&away), "{away} minutes");
     client.patch_settings(&json!({"mining": {"schedule": []}})).await.unwrap();
     until("work again", mining, |mining| mining.state == MiningState::Waiting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_computers_reach_it_over_tls_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = "version = 1\n[api]\nremote = true\nremote_listen = \"127.0.0.1:0\"\nremote_hosts = [\"rig.example\", \"127.0.0.1\"]\n";
+    std::fs::write(data.path().join("settings.toml"), settings).unwrap();
+    let node = Running::start(data.path());
+    let listen = node.up["remote"]["listen"].as_str().unwrap().to_owned();
+    let fingerprint = node.up["remote"]["fingerprint"].as_str().unwrap().to_owned();
+    let port = listen.rsplit_once(':').unwrap().1;
+    let curl = |url: &str, token: &str| {
+        let output = Command::new("curl")
+            .args(["--silent", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}"])
+            .args([
+                "--resolve",
+                &format!("rig.example:{port}:127.0.0.1"),
+                "--resolve",
+                &format!("evil.example:{port}:127.0.0.1"),
+            ])
+            .args(["--header", &format!("Authorization: Bearer {token}"), url])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let token = node.token.reveal();
+    assert_eq!(curl(&format!("https://rig.example:{port}/v1/status"), token), "200");
+    assert_eq!(curl(&format!("https://rig.example:{port}/v1/status"), "0000"), "401");
+    assert_eq!(curl(&format!("https://evil.example:{port}/v1/status"), token), "403", "a name that is not this node's");
+    assert_eq!(curl(&format!("http://rig.example:{port}/v1/status"), token), "000", "nothing without TLS");
+
+    // The fingerprint as openssl computes it, and our client with it and with another one.
+    let shown = Command::new("sh")
+        .args([
+            "-c",
+            &format!(
+                "openssl s_client -connect {listen} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+            ),
+        ])
+        .output()
+        .unwrap();
+    let shown =
+        String::from_utf8(shown.stdout).unwrap().trim().rsplit_once('=').unwrap().1.replace(':', "").to_lowercase();
+    assert_eq!(shown, fingerprint);
+    let ask = |trust: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_infernet"))
+            .args(["status", "--json", "--url", &format!("https://{listen}"), "--fingerprint", trust])
+            .args(["--token-file", node.up["token_file"].as_str().unwrap()])
+            .env("INFERNET_DATA_DIR", data.path().join("elsewhere"))
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    assert!(ask(&fingerprint));
+    let last = if fingerprint.ends_with('0') { '1' } else { '0' };
+    assert!(!ask(&format!("{}{last}", &fingerprint[..63])), "another certificate");
 }

@@ -30,7 +30,7 @@ impl HttpConfig {
 }
 
 /// Listening for other computers, always with TLS.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RemoteConfig {
     /// Where.
     pub listen: SocketAddr,

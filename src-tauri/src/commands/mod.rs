@@ -20,6 +20,7 @@ mod parity;
 mod remote;
 mod reveal;
 mod score;
+mod serving;
 mod shard;
 mod update;
 mod verify;

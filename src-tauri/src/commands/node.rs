@@ -1,26 +1,24 @@
 //! `infernet node`: a node without a desktop.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use infernet_api::types::settings::Settings;
-use infernet_api::{TOKEN_FILE, URL_FILE};
 use infernet_engine::devices::ProbeCommand;
 use infernet_network::identity::Identity;
 use infernet_network::proof::Digest;
 use infernet_network::swarm::{Multiaddr, SwarmConfig};
 use infernet_network::wire::{Invitation, Roles};
 use infernet_node::backend::{BackendConfig, NodeBackend, SettingsError, SettingsStore, policy_of};
-use infernet_node::http::{HttpConfig, HttpError, HttpServer, announce_url, load_or_create_token, serve};
+use infernet_node::http::HttpServer;
 use infernet_node::node::{Node, NodeConfig};
 use infernet_node::worker::WorkerConfig;
-use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::exchange::random;
+use super::serving;
 use crate::cli::{NodeArgs, RoleArg};
 use crate::failure::{Failure, Result};
 use crate::safe::{KEY_FILE, Safe};
@@ -51,6 +49,16 @@ struct Up {
     api: String,
     /// The file with its token.
     token_file: PathBuf,
+    /// For other computers, where the owner switched that on.
+    remote: Option<Remote>,
+}
+
+/// How other computers reach the API.
+#[derive(Serialize)]
+struct Remote {
+    listen: SocketAddr,
+    /// SHA-256 of its certificate.
+    fingerprint: infernet_api::Digest,
 }
 
 /// A node with its API, in this process.
@@ -69,9 +77,10 @@ impl Host {
         let config = config(arguments, data.clone(), &network, &settings.get())?;
         let node =
             Node::start(identity, paths::model_store()?, &config).map_err(|error| Failure::Failed(error.into()))?;
+        let remote = settings.get().api;
         let backend = NodeBackend::start(node.clone(), settings, told(arguments, &data, &network))
             .map_err(|error| Failure::Failed(error.into()))?;
-        let (server, token_file) = match serve_api(arguments, &data, &backend) {
+        let (server, token_file) = match serving::serve_api(arguments.api_listen, &data, &remote, &backend) {
             Ok(served) => served,
             Err(failure) => {
                 node.stop().await;
@@ -88,6 +97,7 @@ impl Host {
             invitation: uri,
             api: server.url(),
             token_file,
+            remote: server.remote_address().map(|(listen, fingerprint)| Remote { listen, fingerprint }),
         };
         Ok(Self { node, backend, server, up })
     }
@@ -151,6 +161,13 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
             }
             output::line(&format!("others join with: infernet node --join {}", up.invitation))?;
             output::line(&format!("its API is at {}, with the token in {}", up.api, up.token_file.display()))?;
+            if let Some(remote) = &up.remote {
+                let port = remote.listen.port();
+                output::line(&format!(
+                    "from other computers: --url https://NAME:{port} --fingerprint {}",
+                    remote.fingerprint
+                ))?;
+            }
         }
         while !interrupted.load(Ordering::SeqCst) {
             tokio::time::sleep(POLL).await;
@@ -187,39 +204,6 @@ fn told(arguments: &NodeArgs, data: &Path, network: &Invitation) -> BackendConfi
         worker_device: "CPU".to_owned(),
         device_probe: ProbeCommand::this_executable([super::devices::PROBE_SUBCOMMAND]).ok(),
     }
-}
-
-/// Serves the API to programs of this computer, and leaves its address and token where they look.
-fn serve_api(arguments: &NodeArgs, data: &Path, backend: &NodeBackend) -> Result<(HttpServer, PathBuf)> {
-    let failed = |error: HttpError| {
-        let next_step = error.next_step();
-        Failure::Failed(anyhow::Error::new(error).context(format!("the API can't be served; {next_step}")))
-    };
-    let token_file = data.join(TOKEN_FILE);
-    let token = load_or_create_token(&token_file).map_err(failed)?;
-    let listening = |listen: Option<SocketAddr>| {
-        let mut config = HttpConfig::local(token.clone());
-        config.listen = listen.unwrap_or(config.listen);
-        serve(config, Arc::new(backend.clone()), Registry::default())
-    };
-    let server = match (listening(arguments.api_listen), arguments.api_listen) {
-        // Another node of this computer has the usual port. Clients read the address in the folder, so any does; that of the
-        // last time is the best, for windows that are still open.
-        (Err(HttpError::Bind { source, .. }), None) if source.kind() == std::io::ErrorKind::AddrInUse => {
-            let last = announced_port(data).and_then(|port| listening(Some((Ipv4Addr::LOCALHOST, port).into())).ok());
-            last.map_or_else(|| listening(Some((Ipv4Addr::LOCALHOST, 0).into())), Ok)
-        }
-        (served, _) => served,
-    };
-    let server = server.map_err(failed)?;
-    announce_url(data, &server.url())?;
-    Ok((server, token_file))
-}
-
-/// The port at which this folder's node was reached the last time.
-fn announced_port(data: &Path) -> Option<u16> {
-    let url = std::fs::read_to_string(data.join(URL_FILE)).ok()?;
-    url.trim().trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
 }
 
 fn roles(arguments: &NodeArgs) -> Roles {
