@@ -10,9 +10,10 @@ profile="${PROFILE:-dist}"
 # The bundler that fits the version of Tauri in Cargo.toml.
 readonly CLI="@tauri-apps/cli@2.12.5"
 
+# Of the whole workspace: with the features that the tests have seen.
 case "$profile" in
-    dist) cargo build --profile dist -p infernet --features desktop ;;
-    release) cargo build --release -p infernet --features desktop ;;
+    dist) cargo build --profile dist --workspace --bin infernet --features infernet/desktop ;;
+    release) cargo build --release --workspace --bin infernet --features infernet/desktop ;;
     *) echo "build.sh: PROFILE is dist or release, not $profile" >&2; exit 2 ;;
 esac
 # The bundler takes what stands in target/release.

@@ -21,7 +21,8 @@ pub(super) struct Notices {
     shown: HashMap<&'static str, u64>,
 }
 
-fn credits(microcredits: u64) -> String {
+/// An amount for people.
+pub(super) fn credits(microcredits: u64) -> String {
     let (whole, part) = (microcredits / 1_000_000, microcredits % 1_000_000);
     let part = format!("{part:06}");
     match part.trim_end_matches('0') {

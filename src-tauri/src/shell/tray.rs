@@ -6,6 +6,8 @@ use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry};
 
+use super::notices::credits;
+
 /// Names of the menu's items.
 pub(super) const OPEN: &str = "open";
 pub(super) const TOGGLE: &str = "toggle";
@@ -42,10 +44,9 @@ impl Face {
             MiningState::Paused => (false, "Paused"),
             MiningState::Attention => (false, "Needs your attention"),
         };
-        let (whole, part) =
-            (status.earned_today_microcredits / 1_000_000, status.earned_today_microcredits % 1_000_000);
+        let earned = format!("Earned today: {}", credits(status.earned_today_microcredits));
         let toggle = if mining { "Pause mining" } else { "Start mining" };
-        Self { mining, state, earned: format!("Earned today: {whole}.{part:06} credits"), toggle }
+        Self { mining, state, earned, toggle }
     }
 
     /// Whether the menu's item pauses.
