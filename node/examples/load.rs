@@ -141,6 +141,7 @@ impl World {
             stake_microcredits: if roles.has(Roles::MINER) { 1 << 30 } else { 0 },
             attack: None,
             clip_model: None,
+            chain: None,
             usual_price_per_step: 300,
         };
         let store = ModelStore::new(self.folder.join("models"), vec![self.assets.join("models")]).unwrap();
@@ -283,6 +284,7 @@ async fn serve_api(node: &Node, folder: &Path) -> Client {
             validator: node.roles().validator_key,
             bootstrap: Vec::new(),
             swarm_key: None,
+            chain: None,
         },
         roles: Roles::REQUESTER,
         identity_file: None,

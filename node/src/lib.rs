@@ -6,6 +6,7 @@
 //! | [`validator`] | takes jobs, finds miners, audits, keeps the ledger |
 //! | [`miner`] | takes jobs that fit its owner's rules, runs them, commits, opens |
 //! | [`requester`] | makes jobs, follows them, brings the clips home |
+//! | [`chain`] | the account and its transactions, where a contract on an EVM chain settles |
 //! | [`courier`], [`roles`] | how roles reach each other, on one node or over the swarm |
 //! | [`worker`], [`runner`] | inference in a child process, supervised |
 //! | [`manners`] | what pauses a miner by itself: hours, battery, people, games, heat |
@@ -13,11 +14,12 @@
 //! | [`backend`] | the node's answers to its API |
 //! | [`http`] | the server of the node's API, over any [`Backend`](http::Backend) |
 //!
-//! What always holds: every stage of a job has a deadline and a way on; money moves only through the ledger, under names that
-//! follow from job and attempt, before the job's record changes; keys never leave the node's process.
+//! What always holds: every stage of a job has a deadline and a way on; money moves only through the ledger, or the
+//! contract's outbox, under names that follow from job and attempt, before the job's record changes; keys never leave the node's process.
 
 pub mod backend;
 pub mod bounds;
+pub mod chain;
 mod clock;
 pub mod courier;
 mod hash;

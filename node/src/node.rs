@@ -13,8 +13,11 @@ use infernet_network::swarm::{RequestError, StartError, SwarmConfig, SwarmEvent,
 use infernet_network::wire::{
     AccountQuery, Invitation, LedgerRequest, Message as _, Request, Response, Roles as RoleBits,
 };
+use infernet_settlement::SettlementError;
+use infernet_settlement::evm::ChainConfig;
 use tokio::sync::mpsc;
 
+use crate::chain::{Chain, ChainError, CoSigner, CoSignerParts, Due};
 use crate::courier::Courier;
 use crate::miner::{Miner, MinerConfig, Policy};
 use crate::models::LocalModels;
@@ -55,6 +58,8 @@ pub struct NodeConfig {
     pub clip_model: Option<PathBuf>,
     /// What a step usually costs here, in micro-credits.
     pub usual_price_per_step: u64,
+    /// The contract that settles this network's jobs; none where its validator's ledger does.
+    pub chain: Option<ChainConfig>,
 }
 
 /// A node can't start.
@@ -66,6 +71,9 @@ pub enum NodeError {
     /// The validator.
     #[error(transparent)]
     Validator(#[from] ValidatorError),
+    /// The chain.
+    #[error("the chain can't be used: {0}")]
+    Chain(#[from] SettlementError),
     /// The disk.
     #[error("the node's folder {folder} can't be used: {reason}")]
     Folder {
@@ -85,6 +93,9 @@ pub enum MoneyError {
     /// The answer is none.
     #[error("the validator's answer can't be read: {0}")]
     Answer(String),
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
 }
 
 /// A running node; cheap to clone.
@@ -115,6 +126,16 @@ impl Node {
         let courier = Courier::new(swarm);
         let supervisor = Arc::new(Supervisor::new(config.worker.clone()));
         let key = identity.signing_key();
+        let judges = bits.has(RoleBits::VALIDATOR);
+        let due = match judges {
+            false => Due::Own,
+            true if config.validator == identity.public_key() => Due::All,
+            true => Due::AllLate,
+        };
+        let chain = match &config.chain {
+            Some(chain) => Some(Chain::start(chain.clone(), &key.to_bytes(), &config.data, due)?),
+            None => None,
+        };
         let validator = if bits.has(RoleBits::VALIDATOR) {
             let validator = ValidatorConfig {
                 folder: config.data.join("validator"),
@@ -123,6 +144,7 @@ impl Node {
                 clip_model: config.clip_model.clone(),
                 policy: AuditPolicy::default(),
                 parameters: infernet_ledger::LedgerParameters::default(),
+                chain: chain.clone(),
             };
             let models = Arc::clone(&models);
             Some(Validator::start(&key, validator, models, courier.clone(), Arc::clone(&supervisor))?)
@@ -135,6 +157,7 @@ impl Node {
                 validator: config.validator,
                 threads: config.threads,
                 attack: config.attack.clone(),
+                chain: chain.clone(),
             };
             let (policy, models) = (config.policy.clone(), Arc::clone(&models));
             Some(Miner::start(&key, miner, policy, models, courier.clone(), Arc::clone(&supervisor)).map_err(folder)?)
@@ -148,13 +171,38 @@ impl Node {
                 network,
                 validator: config.validator,
                 usual_price_per_step: config.usual_price_per_step,
+                chain: chain.clone(),
             };
             Some(Requester::start(&key, requester, Arc::clone(&models), courier.clone()).map_err(folder)?)
         } else {
             None
         };
-        let roles =
-            Roles { validator_key: config.validator, validator, miner, requester, models, store: Arc::new(store) };
+        // The network's own validator proposes; other members of the contract judge for themselves what it proposes.
+        let co_signer = match chain.clone().filter(|_| judges && config.validator != identity.public_key()) {
+            Some(chain) => Some(
+                CoSigner::start(CoSignerParts {
+                    chain,
+                    validator: config.validator,
+                    folder: config.data.join("cosigned"),
+                    models: Arc::clone(&models),
+                    clip_model: config.clip_model.clone(),
+                    courier: courier.clone(),
+                    supervisor: Arc::clone(&supervisor),
+                })
+                .map_err(folder)?,
+            ),
+            None => None,
+        };
+        let roles = Roles {
+            validator_key: config.validator,
+            validator,
+            miner,
+            requester,
+            chain,
+            co_signer,
+            models,
+            store: Arc::new(store),
+        };
         courier.set(roles.clone());
         let ledger = LedgerId { network: infernet_ledger::Digest(network.0), validator: AccountId(config.validator.0) };
         let node = Self { identity: Arc::new(identity), courier, roles, supervisor, ledger };
@@ -167,7 +215,10 @@ impl Node {
             tokio::spawn(async move { validator.seen(own).await });
         }
         if config.stake_microcredits > 0 {
-            tokio::spawn(node.clone().stake_up_to(config.stake_microcredits));
+            match node.roles.chain.clone() {
+                Some(chain) => tokio::spawn(chain.stake_up_to(config.stake_microcredits)),
+                None => tokio::spawn(node.clone().stake_up_to(config.stake_microcredits)),
+            };
         }
         Ok(node)
     }
@@ -217,11 +268,16 @@ impl Node {
         self.courier.request(&self.roles.validator_key, request, ASK).await
     }
 
-    /// The account of this node, or another's, as the validator has it.
+    /// The account of this node, or another's, as the validator has it; this node's own as the chain has it, where a contract settles.
     ///
     /// # Errors
-    /// The validator can't be reached.
+    /// The validator, or the chain, can't be reached.
     pub async fn account(&self, key: &PublicKey) -> Result<Account, MoneyError> {
+        if let Some(chain) = self.roles.chain.as_ref().filter(|_| *key == self.public_key()) {
+            chain.look_now().await;
+            let seen = chain.account_seen().map_err(ChainError::from)?;
+            return Ok(seen.ok_or(ChainError::Unread { contract: chain.domain().contract })?);
+        }
         match self.ask(Request::Account(AccountQuery { key: *key })).await? {
             Response::Account(account) => {
                 Account::from_bytes(&account.state).map_err(|error| MoneyError::Answer(error.to_string()))
@@ -290,6 +346,9 @@ impl Node {
         }
         if let Some(validator) = &self.roles.validator {
             validator.stop().await;
+        }
+        if let Some(chain) = &self.roles.chain {
+            chain.stop();
         }
         self.supervisor.stop().await;
         self.courier.swarm().shutdown().await;

@@ -7,6 +7,7 @@ use infernet_engine::store::{Cancel, ModelStore};
 use infernet_network::proof::{Digest, PublicKey};
 use infernet_network::wire::{Ack, BlobHeader, BlobSubject, JobId, ManifestFile, ModelManifest, Request, Response};
 
+use crate::chain::{Chain, CoSigner};
 use crate::clock::now_ms;
 use crate::miner::Miner;
 use crate::models::{LocalModels, file_of};
@@ -24,6 +25,10 @@ pub struct Roles {
     pub miner: Option<Miner>,
     /// Orders clips.
     pub requester: Option<Requester>,
+    /// Its account with the contract, where the network settles on a chain.
+    pub chain: Option<Chain>,
+    /// Signs what another validator of the contract has judged, after judging it too.
+    pub(crate) co_signer: Option<CoSigner>,
     /// What can be run here.
     pub models: Arc<LocalModels>,
     /// Where models are.
@@ -50,6 +55,10 @@ impl Roles {
                 }
                 Response::Ack(Ack { now_unix_ms: now_ms() })
             }
+            Request::CoSign(request) => match &self.co_signer {
+                Some(signer) => signer.answer(peer, &request),
+                None => Response::refused("cosign.none", "this node signs no judgements of others"),
+            },
             Request::ModelOffer(query) => match self.manifest(&query.digest).await {
                 Some(manifest) => Response::ModelManifest(manifest),
                 None => Response::refused("model.unknown", "this node does not have the model"),
@@ -67,7 +76,7 @@ impl Roles {
         let (id, reveal) = match header.subject {
             BlobSubject::Reveal { job_id } => (job_id, true),
             BlobSubject::Clip { job_id } => (job_id, false),
-            BlobSubject::ModelFile { .. } => return None,
+            BlobSubject::ModelFile { .. } | BlobSubject::Evidence { .. } => return None,
         };
         let path = validator.may_deliver(peer, id, reveal, header.bytes).await?;
         Some((path, id, reveal))
@@ -82,6 +91,9 @@ impl Roles {
                 let listed = self.manifest(model).await?.files.iter().any(|file| file.path == *path);
                 let model = self.models.get(model)?;
                 listed.then(|| file_of(model, path))
+            }
+            BlobSubject::Evidence { job_id, attempt } => {
+                self.validator.as_ref()?.evidence(peer, *job_id, *attempt).await
             }
             BlobSubject::Reveal { .. } => None,
         }

@@ -52,6 +52,11 @@ impl<J: BorrowMut<Journal> + Send> Settlement for EmbeddedSettlement<J> {
         }))
     }
 
+    fn next_attempt(&self, job: JobId) -> Result<u32, SettlementError> {
+        let journal: &Journal = self.0.borrow();
+        Ok(journal.ledger().job(&job).map_or(1, infernet_ledger::Job::next_attempt))
+    }
+
     fn assign(&mut self, assignment: &Assignment, now_ms: u64) -> Result<(), SettlementError> {
         let miner = |promise: &crate::settlement::Promise| LedgerAssignment {
             miner: promise.miner,

@@ -20,6 +20,12 @@ pub trait Settlement: Send {
     /// The disk.
     fn deposit(&self, job: JobId, digest: Digest) -> Result<Option<Deposit>, SettlementError>;
 
+    /// The number of the next attempt at a job, from 1: one more than the last that was assigned.
+    ///
+    /// # Errors
+    /// The disk.
+    fn next_attempt(&self, job: JobId) -> Result<u32, SettlementError>;
+
     /// Puts miners' stake behind a job.
     ///
     /// # Errors

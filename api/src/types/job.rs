@@ -372,6 +372,28 @@ pub struct Quote {
     pub seconds: Option<f64>,
     /// Deadline that is used when the order names none.
     pub suggested_deadline_secs: u32,
+    /// What the deposit costs on the chain, where a contract settles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainCost>,
+}
+
+/// What a deposit on a chain costs beside itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChainCost {
+    /// Chain id.
+    pub chain_id: u64,
+    /// The contract.
+    pub contract: String,
+    /// The account that pays.
+    pub account: String,
+    /// Gas of the deposit's transactions, at most.
+    pub gas: u64,
+    /// What that costs now, in ether of the chain.
+    pub fee_ether: f64,
+    /// What the account has for it, in ether of the chain.
+    pub ether: f64,
+    /// Blocks on top of the deposit from which on it counts.
+    pub confirmations: u64,
 }
 
 /// Which jobs to list. They come newest first.

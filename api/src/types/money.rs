@@ -58,6 +58,47 @@ pub enum ReceiptKind {
     Claim,
 }
 
+/// A transaction of this node's account, where a contract on a chain settles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChainTransaction {
+    /// What it does, and for which wish: `stake ...`, `deposit JOB`; the same name is the same transaction.
+    pub name: String,
+    /// How far it is.
+    pub state: ChainTransactionState,
+    /// Its hash on the chain, once it is in a block.
+    pub hash: Option<String>,
+    /// The block that it is in.
+    pub block: Option<u64>,
+    /// Blocks on top of that one, at most as many as are needed.
+    pub confirmations: u64,
+    /// Blocks on top of it from which on it counts.
+    pub confirmations_needed: u64,
+    /// What there is to say about it.
+    pub note: String,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainTransactionState {
+    /// To be sent, or sent and in no block yet.
+    Pending,
+    /// In a block that may still be replaced.
+    Mined,
+    /// In a block that counts.
+    Confirmed,
+    /// The chain refused it, or it was mined and did nothing.
+    Failed,
+}
+
+impl ChainTransactionState {
+    /// Whether nothing more happens to it.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Failed)
+    }
+}
+
 /// How wide the bars of a chart are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -153,6 +194,9 @@ pub struct Earnings {
     pub buckets: Vec<EarningsBucket>,
     /// By model, most first.
     pub models: Vec<ModelEarnings>,
+    /// The account's transactions, those under way and the latest others, newest first; where a contract on a chain settles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transactions: Vec<ChainTransaction>,
 }
 
 /// Earnings in one span of time.
@@ -257,8 +301,12 @@ pub struct Claimed {
     pub claimed_microcredits: u64,
     /// The balance after it.
     pub balance_microcredits: u64,
-    /// The ledger's receipt.
-    pub receipt: Receipt,
+    /// The ledger's receipt; none where a contract on a chain settles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// The transaction that claims, where a contract on a chain settles: the balance has it once that is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<ChainTransaction>,
 }
 
 /// The account's stake.
@@ -278,6 +326,9 @@ pub struct StakeInfo {
     pub cool_down_secs: u64,
     /// What the next usual job would lock at the present trust, where a validator has said.
     pub usual_lock_microcredits: Option<u64>,
+    /// Transactions under way that change stake or balance, where a contract on a chain settles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transactions: Vec<ChainTransaction>,
 }
 
 /// Stake locked for a job.
@@ -347,8 +398,12 @@ impl StakeRequest {
 pub struct StakeChanged {
     /// The stake.
     pub stake: StakeInfo,
-    /// The ledger's receipt.
-    pub receipt: Receipt,
+    /// The ledger's receipt; none where a contract on a chain settles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// The transaction that changes it, where a contract on a chain settles: the stake is as asked for once that is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<ChainTransaction>,
 }
 
 /// Asks for a job's deposit back.

@@ -58,6 +58,22 @@ pub struct NetworkInfo {
     pub validator: Option<NodeId>,
     /// Whether that validator is connected now (true on the validator itself).
     pub validator_connected: bool,
+    /// The contract that settles, where it is not the validator's ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainInfo>,
+}
+
+/// The contract that settles a network's jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChainInfo {
+    /// Chain id.
+    pub chain_id: u64,
+    /// The contract.
+    pub contract: String,
+    /// This node's account.
+    pub account: String,
+    /// The chain's newest block, once it was reached.
+    pub head: Option<u64>,
 }
 
 /// What a node does for the network.

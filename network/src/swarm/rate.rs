@@ -39,6 +39,7 @@ impl MessageClass {
             | Request::Commit(_)
             | Request::JobFailed(_)
             | Request::LedgerRequest(_)
+            | Request::CoSign(_)
             | Request::Settled(_) => Self::Work,
         }
     }

@@ -49,14 +49,16 @@ pub enum BlobKind {
     Clip,
     /// A file of a model.
     ModelFile,
+    /// A run's evidence.
+    Evidence,
 }
 
 impl BlobKind {
     /// Largest file of this kind in bytes.
     pub const fn limit_bytes(self) -> u64 {
         match self {
-            // Neither is larger in a bundle.
-            Self::Reveal | Self::Clip => Bundle::MAX_BYTES,
+            // A bundle, or a part of one.
+            Self::Reveal | Self::Clip | Self::Evidence => Bundle::MAX_BYTES,
             // The largest open video models are 14 billion parameters, 56 GB in f32.
             Self::ModelFile => 64 << 30,
         }
@@ -87,6 +89,14 @@ pub enum BlobSubject {
         /// Relative path with `/`, as in the model's manifest.
         path: String,
     },
+    /// The bundle of an attempt, for validators that judge it too.
+    Evidence {
+        /// Which job.
+        #[serde(with = "fixed")]
+        job_id: JobId,
+        /// Which attempt.
+        attempt: u32,
+    },
 }
 
 impl BlobSubject {
@@ -96,13 +106,14 @@ impl BlobSubject {
             Self::Reveal { .. } => BlobKind::Reveal,
             Self::Clip { .. } => BlobKind::Clip,
             Self::ModelFile { .. } => BlobKind::ModelFile,
+            Self::Evidence { .. } => BlobKind::Evidence,
         }
     }
 
     fn check(&self, fields: Fields) -> Result<(), WireError> {
         match self {
             Self::ModelFile { path, .. } => check_path(fields, path),
-            Self::Reveal { .. } | Self::Clip { .. } => Ok(()),
+            Self::Reveal { .. } | Self::Clip { .. } | Self::Evidence { .. } => Ok(()),
         }
     }
 }

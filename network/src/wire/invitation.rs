@@ -13,6 +13,7 @@ use zeroize::Zeroize;
 
 use super::body::Body;
 use super::canonical;
+use super::chain::NetworkChain;
 use super::error::WireError;
 use super::field::{Fields, Fixed, fixed, fixed_bytes, list};
 use crate::proof::{Digest, PublicKey};
@@ -73,6 +74,9 @@ pub struct Invitation {
     pub bootstrap: Vec<String>,
     /// The pre-shared key, where the swarm has one.
     pub swarm_key: Option<SwarmKey>,
+    /// The contract that settles its jobs, where they are settled on a chain and not by the validator's ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<NetworkChain>,
 }
 
 /// A text that is no invitation.
@@ -127,11 +131,11 @@ impl InvitationError {
 const PREFIX: &str = "infernet://join/";
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
-const MAX_BODY_BYTES: u32 = 5 << 10;
+const MAX_BODY_BYTES: u32 = 6 << 10;
 
 impl Invitation {
     /// Longest link: base58 makes 1.37 characters of a byte.
-    pub const MAX_URI_CHARS: usize = 8 << 10;
+    pub const MAX_URI_CHARS: usize = 9 << 10;
     /// Most bootstrap addresses.
     pub const MAX_ADDRESSES: usize = 16;
 
@@ -198,6 +202,6 @@ impl Body for Invitation {
             let expected = || "a multiaddress that ends in /p2p/ and the peer's id".to_owned();
             fields.that(named, "bootstrap address", || address.clone(), expected)?;
         }
-        Ok(())
+        self.chain.as_ref().map_or(Ok(()), |chain| chain.check(fields))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, unbounded};
+use super::chain::EvmAddress;
 use super::error::WireError;
 use super::field::{Fields, Fixed, Opaque, fixed, fixed_bytes};
 use crate::proof::{Digest, JobSpec, PromptOpening, PublicKey, Signature};
@@ -93,6 +94,9 @@ pub struct OfferJob {
     pub required_stake_microcredits: u64,
     /// 1 for the first miner asked, one more for each after it.
     pub attempt: u32,
+    /// Whose deposit stands behind the job, on networks that settle on a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<EvmAddress>,
 }
 
 impl Body for OfferJob {

@@ -16,6 +16,7 @@ mod announcement;
 mod blob;
 mod body;
 mod canonical;
+mod chain;
 mod error;
 mod field;
 mod frame;
@@ -28,6 +29,7 @@ mod response;
 pub use announcement::{Announcement, JobNotice, ValidatorHello};
 pub use blob::{BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart, BlobSubject, CHUNK_BYTES, ChunkHeader};
 pub use body::Body;
+pub use chain::{ChainAcceptance, CoSign, CoSigned, EvmAddress, EvmSignature, NetworkChain};
 pub use error::WireError;
 pub use field::Opaque;
 pub use frame::{HEADER_BYTES, Header, Message, Rule, VERSION};
@@ -39,6 +41,6 @@ pub use job::{
 pub use offer::{Hello, MinerOffer, OfferedModel, Roles};
 pub use request::{Expectation, Request};
 pub use response::{
-    Account, Ack, JobPreview, JobState, LedgerAnswer, ManifestFile, ModelManifest, Nonce, Posted, ReceiptList, Refusal,
-    Response,
+    Accepted, Account, Ack, JobPreview, JobState, LedgerAnswer, ManifestFile, ModelManifest, Nonce, Posted,
+    ReceiptList, Refusal, Response,
 };

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::body::Body;
+use super::chain::EvmAddress;
 use super::error::WireError;
 use super::field::{Fields, fixed, list};
 use crate::proof::Digest;
@@ -118,6 +119,9 @@ pub struct MinerOffer {
     /// Codes of what keeps it from taking jobs, at most [`MAX_PAUSE_REASONS`](Self::MAX_PAUSE_REASONS).
     #[serde(deserialize_with = "list::<_, _, { MinerOffer::MAX_PAUSE_REASONS }>")]
     pub pause_reasons: Vec<String>,
+    /// The account that its stake is in, on networks that settle on a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<EvmAddress>,
 }
 
 impl MinerOffer {

@@ -1,5 +1,6 @@
 //! Questions.
 
+use super::chain::CoSign;
 use super::frame::messages;
 use super::job::{
     AccountQuery, CancelJob, Commit, JobFailed, JobProgress, JobStatus, LedgerRequest, ManifestQuery, OfferJob,
@@ -42,6 +43,8 @@ messages! {
         ModelOffer(ManifestQuery) = 14, at most 64;
         /// [`Response::JobPreview`].
         JobPreview(PreviewQuery) = 15, at most 64;
+        /// [`Response::CoSigned`].
+        CoSign(CoSign) = 16, at most 33 << 10;
     }
 }
 
@@ -72,6 +75,8 @@ pub enum Expectation {
     ModelManifest,
     /// [`Response::JobPreview`].
     JobPreview,
+    /// [`Response::CoSigned`].
+    CoSigned,
 }
 
 impl Expectation {
@@ -90,6 +95,7 @@ impl Expectation {
             Response::Receipts(_) => self == Self::Receipts,
             Response::ModelManifest(_) => self == Self::ModelManifest,
             Response::JobPreview(_) => self == Self::JobPreview,
+            Response::CoSigned(_) => self == Self::CoSigned,
         }
     }
 }
@@ -112,6 +118,7 @@ impl Request {
             Self::Receipts(_) => Expectation::Receipts,
             Self::ModelOffer(_) => Expectation::ModelManifest,
             Self::JobPreview(_) => Expectation::JobPreview,
+            Self::CoSign(_) => Expectation::CoSigned,
             Self::MinerOffer(_) | Self::JobProgress(_) | Self::JobFailed(_) | Self::Settled(_) => Expectation::Ack,
         }
     }

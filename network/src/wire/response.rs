@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, unbounded};
+use super::chain::{ChainAcceptance, CoSigned};
 use super::error::WireError;
 use super::field::{Fields, Opaque, fixed, list};
 use super::frame::messages;
@@ -24,7 +25,7 @@ messages! {
         /// How a job is going.
         JobState(JobState) = 5, at most 80 << 10;
         /// The miner will run it.
-        Accepted(Ack) = 6, at most 64;
+        Accepted(Accepted) = 6, at most 256;
         /// The miner will not; it costs the miner nothing.
         Declined(Refusal) = 7, at most 1024;
         /// What draws the audited steps.
@@ -41,6 +42,8 @@ messages! {
         Error(Refusal) = 13, at most 1024;
         /// How a job looks by now.
         JobPreview(JobPreview) = 14, at most 52 << 10;
+        /// Signed too.
+        CoSigned(CoSigned) = 15, at most 128;
     }
 }
 
@@ -69,6 +72,16 @@ impl Response {
 pub struct Ack {
     /// Milliseconds since 1970 UTC.
     pub now_unix_ms: u64,
+}
+
+/// The miner takes a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Milliseconds since 1970 UTC by the miner's clock.
+    pub now_unix_ms: u64,
+    /// The miner's word for the contract, on networks that settle on a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<ChainAcceptance>,
 }
 
 /// A job is in escrow.
@@ -251,4 +264,4 @@ impl Body for ModelManifest {
     }
 }
 
-unbounded!(Ack, Nonce);
+unbounded!(Accepted, Ack, Nonce);

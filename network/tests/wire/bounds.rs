@@ -2,11 +2,12 @@
 
 use infernet_network::proof::{Digest, JobSpec, PublicKey, Signature};
 use infernet_network::wire::{
-    Account, AccountQuery, Ack, Announcement, BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart, BlobSubject,
-    CHUNK_BYTES, CancelJob, ChunkHeader, Commit, HEADER_BYTES, Hello, JobFailed, JobId, JobNotice, JobPreview,
-    JobProgress, JobStage, JobState, JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, Message,
-    MinerOffer, ModelManifest, Nonce, OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, PreviewQuery,
-    ReceiptList, ReceiptsQuery, Refusal, Request, Response, Roles, Settled, ValidatorHello, WireError,
+    Accepted, Account, AccountQuery, Ack, Announcement, BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart,
+    BlobSubject, CHUNK_BYTES, CancelJob, ChainAcceptance, ChunkHeader, CoSign, CoSigned, Commit, EvmAddress,
+    EvmSignature, HEADER_BYTES, Hello, JobFailed, JobId, JobNotice, JobPreview, JobProgress, JobStage, JobState,
+    JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, Message, MinerOffer, ModelManifest, Nonce,
+    OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, PreviewQuery, ReceiptList, ReceiptsQuery, Refusal,
+    Request, Response, Roles, Settled, ValidatorHello, WireError,
 };
 
 const JOB: JobId = JobId([255; 16]);
@@ -33,6 +34,7 @@ fn largest_requests() -> Vec<Request> {
         memory_bytes: u64::MAX,
         accepting: false,
         pause_reasons: vec!["x".repeat(64); MinerOffer::MAX_PAUSE_REASONS],
+        account: Some(EvmAddress::new([255; 20])),
     };
     let (spec, opening) = (opaque(4 * JobSpec::LEN), opaque(32 + 2 * (8 + 8192)));
     vec![
@@ -53,6 +55,7 @@ fn largest_requests() -> Vec<Request> {
             fee_microcredits: u64::MAX,
             required_stake_microcredits: u64::MAX,
             attempt: u32::MAX,
+            payer: Some(EvmAddress::new([255; 20])),
         }),
         Request::Commit(Commit { job_id: JOB, commitment: opaque(4096) }),
         Request::JobProgress(JobProgress {
@@ -68,6 +71,7 @@ fn largest_requests() -> Vec<Request> {
         Request::Settled(Settled { job_id: JOB, receipt: opaque(8192), verdict: opaque(64 << 10) }),
         Request::ModelOffer(ManifestQuery { digest: DIGEST }),
         Request::JobPreview(PreviewQuery { job_id: JOB, after_step: u32::MAX }),
+        Request::CoSign(CoSign { job_id: JOB, attempt: u32::MAX, judgement: opaque(CoSign::MAX_JUDGEMENT_BYTES) }),
     ]
 }
 
@@ -78,6 +82,8 @@ fn largest_preview() -> Preview {
 fn largest_responses() -> Vec<Response> {
     let refusal = Refusal { code: "x".repeat(64), message: "x".repeat(512) };
     let ack = Ack { now_unix_ms: u64::MAX };
+    let signature = EvmSignature::new([255; 65]);
+    let acceptance = ChainAcceptance { account: EvmAddress::new([255; 20]), signature };
     let hello = Hello { protocol: u16::MAX, network: DIGEST, roles: Roles(255), software: "x".repeat(64) };
     let state = JobState {
         stage: JobStage::Committed,
@@ -97,7 +103,7 @@ fn largest_responses() -> Vec<Response> {
         Response::Posted(Posted { job_id: JOB, receipt: opaque(8192) }),
         Response::Refused(refusal.clone()),
         Response::JobState(state),
-        Response::Accepted(ack),
+        Response::Accepted(Accepted { now_unix_ms: u64::MAX, acceptance: Some(acceptance) }),
         Response::Declined(refusal.clone()),
         Response::Nonce(Nonce { nonce: [255; 32], published_unix_ms: u64::MAX }),
         Response::LedgerAnswer(LedgerAnswer { receipt: opaque(8192) }),
@@ -106,6 +112,7 @@ fn largest_responses() -> Vec<Response> {
         Response::ModelManifest(ModelManifest { files: vec![file; ModelManifest::MAX_FILES] }),
         Response::Error(refusal),
         Response::JobPreview(JobPreview { step: u32::MAX, preview: Some(largest_preview()) }),
+        Response::CoSigned(CoSigned { signature }),
     ]
 }
 
@@ -276,8 +283,9 @@ fn kinds_of_files_have_bounds_of_their_own() {
         BlobSubject::Reveal { job_id: JOB },
         BlobSubject::Clip { job_id: JOB },
         BlobSubject::ModelFile { model: DIGEST, path: "a".to_owned() },
+        BlobSubject::Evidence { job_id: JOB, attempt: 1 },
     ];
-    for (subject, limit) in subjects.into_iter().zip([1 << 30, 1 << 30, 64 << 30]) {
+    for (subject, limit) in subjects.into_iter().zip([1 << 30, 1 << 30, 64 << 30, 1 << 30]) {
         assert_eq!(subject.kind().limit_bytes(), limit);
         assert!(header(subject.clone(), limit).is_ok());
         assert!(header(subject, limit + 1).is_err());

@@ -1,7 +1,7 @@
 //! Invitations.
 
 use infernet_network::proof::{Digest, PublicKey};
-use infernet_network::wire::{Invitation, InvitationError, SwarmKey};
+use infernet_network::wire::{EvmAddress, Invitation, InvitationError, NetworkChain, SwarmKey};
 use proptest::prelude::*;
 
 use crate::known::invitations;
@@ -18,14 +18,21 @@ fn invitation(swarm_key: Option<SwarmKey>) -> Invitation {
             format!("/dns4/swarm.example/tcp/4001/p2p/{PEER}"),
         ],
         swarm_key,
+        chain: None,
     }
+}
+
+fn chain(rpc: &str) -> NetworkChain {
+    NetworkChain { chain_id: 31_337, contract: EvmAddress::new([5; 20]), rpc: vec![rpc.to_owned()], from_block: 7 }
 }
 
 /// Written with Python's cbor2, hashlib and a base58 of a few lines.
 #[test]
 fn known_invitations() {
-    let [open, keyed] = &invitations()[..] else { panic!() };
-    for (uri, expected) in [(open, invitation(None)), (keyed, invitation(Some(SwarmKey::new([11; 32]))))] {
+    let [open, keyed, chained] = &invitations()[..] else { panic!() };
+    let on_a_chain = Invitation { chain: Some(chain("https://rpc.example")), ..invitation(None) };
+    let keyed_too = invitation(Some(SwarmKey::new([11; 32])));
+    for (uri, expected) in [(open, invitation(None)), (keyed, keyed_too), (chained, on_a_chain)] {
         assert_eq!(&Invitation::parse(uri).unwrap(), &expected);
         assert_eq!(&expected.to_uri().unwrap(), uri);
         assert_eq!(Invitation::parse(&format!("\n  {uri} ")).unwrap(), expected);
@@ -60,10 +67,26 @@ fn addresses_without_a_peer_are_no_way_in() {
     assert_eq!(many.to_uri().unwrap_err().code(), "wire.field");
     // The longest that there can be still fits a link.
     let address = format!("/dns4/{}/tcp/1/p2p/{PEER}", "x".repeat(256 - 19 - PEER.len()));
+    let rpc = vec![format!("https://{}", "x".repeat(248)); NetworkChain::MAX_ENDPOINTS];
+    let chain = NetworkChain { chain_id: u64::MAX, rpc, from_block: u64::MAX, ..chain("") };
+    let key = Some(SwarmKey::new([255; 32]));
     let longest =
-        Invitation { bootstrap: vec![address; 16], name: "x".repeat(64), ..invitation(Some(SwarmKey::new([255; 32]))) };
+        Invitation { bootstrap: vec![address; 16], name: "x".repeat(64), chain: Some(chain), ..invitation(key) };
     assert!(longest.bootstrap[0].len() <= 256 && longest.bootstrap[0].len() > 240);
     assert_eq!(Invitation::parse(&longest.to_uri().unwrap()).unwrap(), longest);
+}
+
+#[test]
+fn a_chain_without_a_way_to_it_is_refused() {
+    let refused = |chain: NetworkChain| {
+        let text = Invitation { chain: Some(chain), ..invitation(None) }.to_uri();
+        text.is_err_and(|error| error.code() == "wire.field")
+    };
+    assert!(refused(NetworkChain { chain_id: 0, ..chain("http://a") }));
+    assert!(refused(NetworkChain { rpc: Vec::new(), ..chain("http://a") }));
+    assert!(refused(NetworkChain { rpc: vec!["http://a".to_owned(); 5], ..chain("http://a") }));
+    assert!(refused(chain("ftp://a")));
+    assert!(refused(chain(&format!("http://{}", "a".repeat(256)))));
 }
 
 #[test]

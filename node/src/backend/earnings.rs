@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use infernet_api::types::job::JobPart;
+use infernet_api::types::job::{Job, JobPart};
 use infernet_api::types::money::{Bucket, Earnings, EarningsBucket, EarningsQuery, ModelEarnings};
 use infernet_api::{ApiError, Digest, ModelId};
 use infernet_ledger::{Account, AccountId, Receipt};
 
-use super::{NodeBackend, books};
+use super::{NodeBackend, books, errors};
+use crate::chain::Gain;
 use crate::clock::now_ms;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -31,25 +32,25 @@ impl NodeBackend {
             .filter(|job| !job.stage.is_final())
             .map(|job| job.fee_microcredits)
             .fold(0, u64::saturating_add);
+        if let Some(chain) = self.chain() {
+            let gains = chain.gains().map_err(|error| errors::chain(&error.into()))?;
+            earnings.buckets = bars(gains.iter().copied(), bucket, from, to);
+            let gain = |gain: &Gain| {
+                let id = gain.job?;
+                let job = mined.iter().find(|job| job.id.0 == id.0)?;
+                Some((job, gain.earned_microcredits))
+            };
+            earnings.models = by_model(gains.iter().filter_map(gain));
+            return Ok(earnings);
+        }
         self.inner.books.with(|receipts| {
             earnings.buckets = buckets(receipts, &own, bucket, from, to);
-            let mut models: BTreeMap<Digest, (Option<ModelId>, u64, u32)> = BTreeMap::new();
-            for receipt in receipts {
+            let earned = |receipt: &Receipt| {
                 let earned = books::rewards(std::slice::from_ref(receipt), &own);
-                let job = books::job_of(&receipt.entry).and_then(|id| mined.iter().find(|job| job.id == id));
-                if let Some(job) = job.filter(|_| earned > 0) {
-                    let entry = models.entry(job.model_digest).or_insert_with(|| (job.model.clone(), 0, 0));
-                    (entry.1, entry.2) = (entry.1.saturating_add(earned), entry.2 + 1);
-                }
-            }
-            let each = |(model_digest, (model, earned_microcredits, jobs))| ModelEarnings {
-                model_digest,
-                model,
-                earned_microcredits,
-                jobs,
+                let id = books::job_of(&receipt.entry)?;
+                mined.iter().find(|job| job.id == id).map(|job| (job, earned))
             };
-            earnings.models = models.into_iter().map(each).collect();
-            earnings.models.sort_by_key(|model| std::cmp::Reverse(model.earned_microcredits));
+            earnings.models = by_model(receipts.iter().filter_map(earned));
         });
         Ok(earnings)
     }
@@ -57,36 +58,69 @@ impl NodeBackend {
     /// Earnings without the lists.
     pub(super) fn totals(&self, account: &Account) -> Earnings {
         let own = self.inner.books.own();
-        let spent = self
-            .inner
-            .books
-            .with(|receipts| books::deposits(receipts, own).saturating_sub(books::refunds(receipts, own)));
+        let spent = match self.chain() {
+            Some(chain) => chain.spent_microcredits().unwrap_or_default(),
+            None => self
+                .inner
+                .books
+                .with(|receipts| books::deposits(receipts, own).saturating_sub(books::refunds(receipts, own))),
+        };
         Earnings {
             balance_microcredits: account.balance,
             claimable_microcredits: account.claimable,
             total_earned_microcredits: account.standing.earned_microcredits,
             total_slashed_microcredits: account.standing.slashed_microcredits,
             total_spent_microcredits: spent,
+            transactions: self.transactions(),
             ..Earnings::default()
         }
     }
 }
 
+/// What was earned with each model, most first.
+fn by_model<'a>(earned: impl Iterator<Item = (&'a Job, u64)>) -> Vec<ModelEarnings> {
+    let mut models: BTreeMap<Digest, (Option<ModelId>, u64, u32)> = BTreeMap::new();
+    for (job, earned) in earned.filter(|(_, earned)| *earned > 0) {
+        let entry = models.entry(job.model_digest).or_insert_with(|| (job.model.clone(), 0, 0));
+        (entry.1, entry.2) = (entry.1.saturating_add(earned), entry.2 + 1);
+    }
+    let each = |(model_digest, (model, earned_microcredits, jobs))| ModelEarnings {
+        model_digest,
+        model,
+        earned_microcredits,
+        jobs,
+    };
+    let mut models: Vec<ModelEarnings> = models.into_iter().map(each).collect();
+    models.sort_by_key(|model| std::cmp::Reverse(model.earned_microcredits));
+    models
+}
+
 /// Bars from `from` to `to`, those without earnings with zeros.
 fn buckets(receipts: &[Receipt], own: &AccountId, bucket: Bucket, from: u64, to: u64) -> Vec<EarningsBucket> {
+    let gain = |receipt: &Receipt| {
+        let one = std::slice::from_ref(receipt);
+        Gain {
+            time_ms: receipt.time_ms,
+            job: None,
+            earned_microcredits: books::rewards(one, own),
+            slashed_microcredits: books::slashes(one, own),
+        }
+    };
+    bars(receipts.iter().map(gain), bucket, from, to)
+}
+
+fn bars(gains: impl Iterator<Item = Gain>, bucket: Bucket, from: u64, to: u64) -> Vec<EarningsBucket> {
     let mut bars: BTreeMap<u64, EarningsBucket> = BTreeMap::new();
     let mut start = start_of(bucket, from);
     while start < to {
         bars.insert(start, EarningsBucket { start_unix_ms: start, ..EarningsBucket::default() });
         start = next(bucket, start);
     }
-    for receipt in receipts.iter().filter(|receipt| (from..to).contains(&receipt.time_ms)) {
-        let Some(bar) = bars.get_mut(&start_of(bucket, receipt.time_ms)) else { continue };
-        let one = std::slice::from_ref(receipt);
-        let earned = books::rewards(one, own);
-        bar.earned_microcredits = bar.earned_microcredits.saturating_add(earned);
-        bar.slashed_microcredits = bar.slashed_microcredits.saturating_add(books::slashes(one, own));
-        bar.jobs += u32::from(earned > 0);
+    for gain in gains.filter(|gain| (from..to).contains(&gain.time_ms)) {
+        let Some(bar) = bars.get_mut(&start_of(bucket, gain.time_ms)) else { continue };
+        bar.earned_microcredits = bar.earned_microcredits.saturating_add(gain.earned_microcredits);
+        bar.slashed_microcredits = bar.slashed_microcredits.saturating_add(gain.slashed_microcredits);
+        bar.jobs += u32::from(gain.earned_microcredits > 0);
     }
     bars.into_values().collect()
 }

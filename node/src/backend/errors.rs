@@ -3,6 +3,7 @@
 use infernet_api::{ApiError, ErrorCode, JobId};
 use infernet_network::swarm::RequestError;
 
+use crate::chain::ChainError;
 use crate::node::MoneyError;
 use crate::requester::OrderError;
 
@@ -26,12 +27,29 @@ pub(super) fn no_validator(reason: &str) -> ApiError {
 pub(super) fn money(error: &MoneyError) -> ApiError {
     match error {
         MoneyError::Request(error) => request(error),
+        MoneyError::Chain(error) => chain(error),
         MoneyError::Answer(_) => ApiError::new(
             ErrorCode::NoValidator,
             error.to_string(),
             "bring this node and its validator to the same version",
         ),
     }
+}
+
+/// What the chain said, or why it said nothing.
+pub(super) fn chain(error: &ChainError) -> ApiError {
+    let (kind, next_step) = match error.code() {
+        "chain.tokens" => (ErrorCode::InsufficientBalance, "send the account tokens, or claim what it is owed"),
+        "chain.gas" => (ErrorCode::InsufficientBalance, "send the account what the chain's gas is paid with"),
+        "chain.stake_too_small" => (ErrorCode::InsufficientStake, "ask for less"),
+        "chain.busy" => (ErrorCode::Busy, "wait until it is over: infernet chain outbox"),
+        "chain.unread" | "chain.unreachable" => {
+            (ErrorCode::Busy, "wait a moment; where it stays, look at the chain's addresses: infernet chain status")
+        }
+        "chain.deadline" => (ErrorCode::InvalidRequest, "ask for a shorter deadline"),
+        _ => (ErrorCode::LedgerRefused, "look at what was sent: infernet chain outbox"),
+    };
+    ApiError::new(kind, format!("{error} ({})", error.code()), next_step)
 }
 
 /// A refusal by its stable code.
@@ -44,7 +62,11 @@ pub(super) fn refused(code: &str, message: &str) -> ApiError {
         "model.unknown" | "model.bounds" => (ErrorCode::ModelNotFound, "ask for a model that the validator can judge"),
         "validator.full" => (ErrorCode::Busy, "wait until some jobs are done and send it again"),
         "validator.disk" => (ErrorCode::Busy, "send it again later"),
-        code if code.starts_with("job.") => (ErrorCode::InvalidRequest, "change the order and send it again"),
+        "chain.tokens" | "chain.gas" => (ErrorCode::InsufficientBalance, "send the account what is missing"),
+        "chain.unread" | "chain.unreachable" => (ErrorCode::Busy, "wait a moment and send it again"),
+        code if code.starts_with("job.") || code == "chain.deadline" || code.starts_with("deposit.") => {
+            (ErrorCode::InvalidRequest, "change the order and send it again")
+        }
         _ => (ErrorCode::LedgerRefused, "load the account again and repeat the request"),
     };
     ApiError::new(kind, format!("{message} ({code})"), next_step)

@@ -143,14 +143,24 @@ impl NodeBackend {
         };
         Ok(Quote {
             size: size_of(&job),
-            least_deposit_microcredits: convert::amount(LedgerParameters::default().gross_microcredits(fee)),
+            least_deposit_microcredits: self.gross(fee),
             suggested_deposit_microcredits: requester.usual_deposit(job.steps),
             fee_microcredits: fee,
             balance_microcredits: account.balance,
             miners_able: convert::count(miners_able),
             seconds: offers.iter().flatten().map(|offer| offer.seconds).reduce(f64::min),
             suggested_deadline_secs: convert::count(requester.usual_deadline_secs()),
+            chain: self.deposit_cost().await?,
         })
+    }
+
+    /// What a fee costs with the validators' part, in micro-credits.
+    fn gross(&self, fee: u64) -> u64 {
+        let mut rules = LedgerParameters::default();
+        if let Some(contract) = self.chain().and_then(|chain| chain.rules().ok()) {
+            rules.deposit_split_ppm = contract.split_ppm;
+        }
+        convert::amount(rules.gross_microcredits(fee))
     }
 
     pub(super) async fn clip_file(&self, id: JobId) -> Result<StoredFile, ApiError> {

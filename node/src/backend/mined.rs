@@ -1,10 +1,11 @@
 //! Jobs that are or were computed here.
 
 use infernet_api::ApiError;
-use infernet_api::types::job::{Job, JobPart, JobStage};
+use infernet_api::types::job::{Job, JobMiner, JobPart, JobStage};
 use infernet_ledger::{AccountId, Entry, Receipt};
 
 use super::{NodeBackend, books, convert, errors, jobs};
+use crate::chain::PartEnd;
 use crate::miner::{MinedJob, MinerSnapshot};
 use crate::worker::Stage;
 
@@ -24,7 +25,19 @@ impl NodeBackend {
         let receipts = self.inner.books.of_job(&job.id);
         jobs::fill(&mut job, &receipts);
         let here = snapshot.job.map(convert::job_id) == Some(job.id);
-        job.stage = match outcome(&receipts, self.inner.books.own(), mined.attempt) {
+        let mut ended = outcome(&receipts, self.inner.books.own(), mined.attempt);
+        if let Some((end, amount)) = self.chain().and_then(|chain| chain.part_end(&job.id.0)) {
+            let paid = end == PartEnd::Paid;
+            ended = Some(if paid { JobStage::Settled } else { JobStage::Slashed });
+            job.fee_microcredits = if paid { amount } else { 0 };
+            job.miners = vec![JobMiner {
+                id: convert::account_node(self.inner.books.own()),
+                locked_stake_microcredits: 0,
+                reward_microcredits: if paid { amount } else { 0 },
+                slashed_microcredits: if paid { 0 } else { amount },
+            }];
+        }
+        job.stage = match ended {
             Some(stage) => stage,
             None if mined.delivered => JobStage::Auditing,
             None if here => match snapshot.stage {

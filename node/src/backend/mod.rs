@@ -7,11 +7,13 @@
 //! | `status`, `mining`, `around`, `devices`, `doctor`, `peers`, `models` | what the node is, does and has |
 //! | `jobs`, `requested`, `mined`, `validated`, `proof` | jobs, by the part this node has in them |
 //! | `money`, `earnings`, `trust`, `books` | accounts and receipts, as the validator signed them |
+//! | `chain` | the same where a contract on a chain settles |
 //! | `settings`, `once` | what is kept on disk: the owner's choices, and answers that must not be given twice |
 //! | `watch` | events, published as things change |
 
 mod around;
 mod books;
+mod chain;
 mod convert;
 mod devices;
 mod doctor;

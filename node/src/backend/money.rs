@@ -7,6 +7,7 @@ use infernet_api::types::money::{
 };
 use infernet_api::{ApiError, ErrorCode, JobId};
 use infernet_ledger::{Account, Action, Entry, LedgerParameters, Receipt};
+use infernet_network::proof::JobSpec;
 
 use super::{NodeBackend, books, convert, errors};
 use crate::clock::now_ms;
@@ -29,6 +30,11 @@ impl NodeBackend {
         if let Some(known) = self.inner.once.known(request.request_id, &request)? {
             return Ok(known);
         }
+        if let Some(chain) = self.chain() {
+            let claimed = self.claim_on_chain(chain, request.clone()).await?;
+            self.inner.once.keep(request.request_id, &request, &claimed);
+            return Ok(claimed);
+        }
         let claimable = self.account().await?.claimable;
         if claimable == 0 {
             return Err(ApiError::new(ErrorCode::NothingToClaim, "nothing can be claimed", "earn something first"));
@@ -44,7 +50,8 @@ impl NodeBackend {
         let claimed = Claimed {
             claimed_microcredits: receipt.movements.iter().map(|movement| movement.amount_microcredits).sum(),
             balance_microcredits: self.account().await?.balance,
-            receipt: self.shown(&receipt)?,
+            receipt: Some(self.shown(&receipt)?),
+            transaction: None,
         };
         self.inner.once.keep(request.request_id, &request, &claimed);
         Ok(claimed)
@@ -54,6 +61,11 @@ impl NodeBackend {
         let _one = self.inner.paying.lock().await;
         if let Some(known) = self.inner.once.known(request.request_id, &request)? {
             return Ok(known);
+        }
+        if let Some(chain) = self.chain() {
+            let changed = self.change_stake_on_chain(chain, request.clone()).await?;
+            self.inner.once.keep(request.request_id, &request, &changed);
+            return Ok(changed);
         }
         let account = self.account().await?;
         let amount = request.amount_microcredits.unwrap_or(0);
@@ -85,13 +97,19 @@ impl NodeBackend {
             }
         };
         let receipt = self.node().request_money(action).await.map_err(|error| errors::money(&error))?;
-        let changed = StakeChanged { stake: stake_of(&self.account().await?), receipt: self.shown(&receipt)? };
+        let changed = StakeChanged {
+            stake: stake_of(&self.account().await?),
+            receipt: Some(self.shown(&receipt)?),
+            transaction: None,
+        };
         self.inner.once.keep(request.request_id, &request, &changed);
         Ok(changed)
     }
 
     pub(super) async fn stake_now(&self) -> Result<StakeInfo, ApiError> {
-        Ok(stake_of(&self.account().await?))
+        let mut stake = stake_of(&self.account().await?);
+        self.complete_stake(&mut stake);
+        Ok(stake)
     }
 
     pub(super) async fn refund_list(&self) -> Result<RefundList, ApiError> {
@@ -122,6 +140,10 @@ impl NodeBackend {
             RefundState::Due => {}
         }
         let Some(requester) = &self.node().roles().requester else { return Err(errors::role_off("requester")) };
+        if let Some((chain, spec)) = self.chain().zip(self.spec_of(id)) {
+            self.ask_refund_on_chain(chain, &spec)?;
+            return self.own_refund(id).await;
+        }
         requester.cancel(convert::wire_job(id)).await.map_err(|error| errors::order(&error))?;
         self.inner.books.refresh(self.node()).await?;
         self.own_refund(id).await
@@ -139,8 +161,17 @@ impl NodeBackend {
         })
     }
 
+    /// The specification of an order.
+    fn spec_of(&self, id: JobId) -> Option<JobSpec> {
+        let order = self.node().roles().requester.as_ref()?.orders().remove(&convert::wire_job(id))?;
+        JobSpec::from_bytes(&order.spec).ok()
+    }
+
     /// The refund of an own job; none of one that was paid for.
     fn refund_of(&self, job: &infernet_api::types::job::Job) -> Option<Refund> {
+        if let Some(chain) = self.chain() {
+            return self.refund_on_chain(chain, job.id, &self.spec_of(job.id)?);
+        }
         if job.stage == JobStage::Settled {
             return None;
         }
@@ -195,5 +226,6 @@ pub(super) fn stake_of(account: &Account) -> StakeInfo {
         unstaking: stake.unstaking.iter().map(part).collect(),
         cool_down_secs: LedgerParameters::default().lock_secs,
         usual_lock_microcredits: None,
+        transactions: Vec::new(),
     }
 }

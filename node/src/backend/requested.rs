@@ -32,6 +32,9 @@ impl NodeBackend {
         {
             job.verdict = Some(proof::summary(&verdict.body, &spec, decided));
         }
+        if let Some(returned) = self.returned_on_chain(job.id) {
+            job.refunded_microcredits = returned;
+        }
         if let Some(path) = &order.state.clip {
             job.clip = self.clip_info(job.id, path).await;
         }
@@ -40,7 +43,10 @@ impl NodeBackend {
             let mut seen = job.clone();
             self.complete_validated(&mut seen).await;
             (job.quality, job.miners) = (seen.quality, seen.miners);
-            (job.fee_microcredits, job.refunded_microcredits) = (seen.fee_microcredits, seen.refunded_microcredits);
+            job.fee_microcredits = seen.fee_microcredits;
+            if self.chain().is_none() {
+                job.refunded_microcredits = seen.refunded_microcredits;
+            }
         }
     }
 }
@@ -74,10 +80,12 @@ fn ordered(order: &Order) -> Option<Job> {
         (state.stage_deadline_ms > 0 && !job.stage.is_final()).then_some(state.stage_deadline_ms);
     if let Some((code, message)) = &state.refused {
         job.stage = JobStage::Refunded;
-        job.problem = Some(problem(code, message, "change the order and send it again; nothing was paid"));
+        job.problem = Some(problem(code, message, "change the order and send it again; nothing was paid for a clip"));
     } else if !state.posted {
-        job.problem =
-            Some(problem("not_posted", "the validator has not confirmed the order yet", "nothing: it is sent again"));
+        // What the deposit on a chain waits for.
+        let waits =
+            if state.message.is_empty() { "the validator has not confirmed the order yet" } else { &state.message };
+        job.problem = Some(problem("not_posted", waits, "nothing: it goes on by itself"));
     } else if !state.message.is_empty() {
         let next_step =
             if job.stage == JobStage::Refunded { "order it again" } else { "nothing: it goes on by itself" };

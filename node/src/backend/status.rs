@@ -37,10 +37,17 @@ impl NodeBackend {
         let (inner, now) = (&self.inner, now_ms());
         let account = self.last_account();
         let midnight = now - now % DAY_MS;
-        let earned_today = inner.books.with(|receipts| {
-            let first = receipts.partition_point(|receipt| receipt.time_ms < midnight);
-            books::rewards(receipts.get(first..).unwrap_or_default(), inner.books.own())
-        });
+        let earned_today = match self.chain() {
+            Some(chain) => {
+                let gains = chain.gains().unwrap_or_default();
+                let today = gains.iter().filter(|gain| gain.time_ms >= midnight);
+                today.map(|gain| gain.earned_microcredits).fold(0, u64::saturating_add)
+            }
+            None => inner.books.with(|receipts| {
+                let first = receipts.partition_point(|receipt| receipt.time_ms < midnight);
+                books::rewards(receipts.get(first..).unwrap_or_default(), inner.books.own())
+            }),
+        };
         let key = self.node().public_key();
         Ok(Status {
             node_id: convert::node_id(&key),
@@ -51,6 +58,7 @@ impl NodeBackend {
                 name: inner.config.network.name.clone(),
                 validator: Some(convert::node_id(&self.node().roles().validator_key)),
                 validator_connected: self.validator_connected(),
+                chain: self.chain_info(),
             },
             roles: roles_of(inner.config.roles),
             started_unix_ms: inner.started_ms,

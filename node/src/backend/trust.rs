@@ -19,8 +19,10 @@ impl NodeBackend {
                 let look = validator.look(|desk| {
                     let ledger = desk.journal.ledger();
                     let known = ledger.accounts().filter(|(_, account)| is_miner(account));
-                    let accounts: Vec<(AccountId, Standing)> =
-                        known.map(|(id, account)| (*id, account.standing)).collect();
+                    let accounts: Vec<(AccountId, Standing)> = match &desk.chain {
+                        Some(chain) => chain.standings(&desk.miners),
+                        None => known.map(|(id, account)| (*id, account.standing)).collect(),
+                    };
                     (*ledger.parameters(), accounts)
                 });
                 look.await

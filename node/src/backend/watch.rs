@@ -142,6 +142,7 @@ impl NodeBackend {
         let mut mining = self.mining_status();
         let mut looks = 0_u32;
         let mut seen = None;
+        let mut sent = self.transactions();
         loop {
             let now: BTreeSet<NodeId> =
                 self.node().swarm().peers().await.iter().map(|peer| convert::node_id(&peer.key)).collect();
@@ -168,6 +169,13 @@ impl NodeBackend {
             }
             if looks.is_multiple_of(ACCOUNT_EVERY) {
                 self.watch_account(&mut seen).await;
+            }
+            let now = self.transactions();
+            if now != sent {
+                sent = now;
+                if let Some(account) = self.last_account() {
+                    self.publish(EventKind::Earnings { earnings: Box::new(self.totals(&account)) });
+                }
             }
             looks = looks.wrapping_add(1);
             sleep(LOOK).await;
@@ -232,7 +240,9 @@ impl NodeBackend {
             self.publish(EventKind::Earnings { earnings: Box::new(self.totals(now)) });
         }
         if before.stake != now.stake {
-            self.publish(EventKind::Stake { stake: Box::new(money::stake_of(now)) });
+            let mut stake = money::stake_of(now);
+            self.complete_stake(&mut stake);
+            self.publish(EventKind::Stake { stake: Box::new(stake) });
         }
         if before.standing != now.standing {
             let id = convert::account_node(self.inner.books.own());

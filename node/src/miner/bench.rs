@@ -7,13 +7,14 @@ use std::time::Duration;
 use infernet_engine::devices::available_memory_bytes;
 use infernet_engine::pipeline::{GenerateRequest, Precision, check_memory};
 use infernet_network::proof::{JobSpec, PromptOpening, PublicKey, SigningKey};
-use infernet_network::wire::{Ack, JobFailed, JobId, MinerOffer, OfferJob, OfferedModel, Request, Response};
+use infernet_network::wire::{self, Ack, JobFailed, JobId, MinerOffer, OfferJob, OfferedModel, Request, Response};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{self, Accepted, MinedJob, Outcome};
 use super::policy::Policy;
 use super::speed::Speeds;
+use crate::chain::Chain;
 use crate::clock::{ValidatorClock, now_ms};
 use crate::courier::Courier;
 use crate::models::{LocalModel, LocalModels};
@@ -27,7 +28,7 @@ const ASK: Duration = Duration::from_secs(15);
 const PROGRESS: Duration = Duration::from_millis(400);
 
 /// How a miner is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MinerConfig {
     /// Where jobs are kept.
     pub folder: PathBuf,
@@ -37,6 +38,8 @@ pub struct MinerConfig {
     pub threads: Option<usize>,
     /// How it cheats: for demonstrations of what audits catch.
     pub attack: Option<String>,
+    /// Its account with the contract, where the network settles on a chain.
+    pub chain: Option<Chain>,
 }
 
 /// The most that a miner takes of its computer.
@@ -191,7 +194,10 @@ impl Miner {
         let mut current = locked(&self.inner.current);
         if let Some(current) = current.as_ref() {
             return if current.job == id && current.attempt == accepted.attempt {
-                Response::Accepted(Ack { now_unix_ms: now_ms() })
+                match self.word(job, offer) {
+                    Ok(acceptance) => Response::Accepted(wire::Accepted { now_unix_ms: now_ms(), acceptance }),
+                    Err(response) => *response,
+                }
             } else {
                 declined("miner.busy", "this miner is at work on another job".to_owned())
             };
@@ -211,6 +217,10 @@ impl Miner {
         if let Err(message) = fits_memory(model, job, &accepted.opening, self.memory_bytes()) {
             return declined("miner.memory", message);
         }
+        let acceptance = match self.word(job, offer) {
+            Ok(acceptance) => acceptance,
+            Err(response) => return *response,
+        };
         if let Err(error) = accepted.keep(&self.inner.config.folder) {
             return declined("miner.disk", format!("the job can't be kept: {error}"));
         }
@@ -218,7 +228,26 @@ impl Miner {
         *current = Some(Current { job: id, attempt: accepted.attempt, cancel: cancel.clone() });
         drop(current);
         tokio::spawn(self.clone().work(accepted, cancel));
-        Response::Accepted(Ack { now_unix_ms: now_ms() })
+        Response::Accepted(wire::Accepted { now_unix_ms: now_ms(), acceptance })
+    }
+
+    /// This miner's word for the contract: job, fee and stake, without which it could neither be paid nor slashed. None where the network's
+    /// ledger settles.
+    fn word(&self, job: &JobSpec, offer: &OfferJob) -> Result<Option<wire::ChainAcceptance>, Box<Response>> {
+        let declined = |code: &str, message: String| Err(Box::new(Response::declined(code, message)));
+        match (&self.inner.config.chain, &offer.payer) {
+            (None, None) => Ok(None),
+            (Some(chain), Some(payer)) => {
+                match chain.accept(job, payer, offer.fee_microcredits, offer.required_stake_microcredits) {
+                    Ok(acceptance) => Ok(Some(acceptance)),
+                    Err(error) => declined("miner.stake", error.to_string()),
+                }
+            }
+            (Some(_), None) => declined("miner.deposit", "the offer names nobody who has paid for it".to_owned()),
+            (None, Some(_)) => {
+                declined("miner.chain", "this miner has no account on the network's chain; join again".to_owned())
+            }
+        }
     }
 
     /// The validator no longer wants a job.
@@ -354,6 +383,7 @@ impl Miner {
             memory_bytes: self.memory_bytes().unwrap_or(0),
             accepting: snapshot.pause_reasons.is_empty() && locked(&self.inner.current).is_none(),
             pause_reasons: snapshot.pause_reasons,
+            account: self.inner.config.chain.as_ref().map(Chain::wire_address),
         }
     }
 }

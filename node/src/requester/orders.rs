@@ -20,10 +20,12 @@ use infernet_network::wire::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
+use crate::chain::{Chain, ChainError, DepositState};
 use crate::clock::{ValidatorClock, now_ms, random};
 use crate::courier::Courier;
 use crate::models::LocalModels;
 use crate::pace::Pace;
+use crate::validator::DEPOSIT_CODE;
 
 /// Patience with the validator.
 const ASK: Duration = Duration::from_secs(15);
@@ -41,7 +43,7 @@ const AFTER_DEADLINE_MS: u64 = 3_600_000;
 const DEADLINE_SECS: u64 = 1800;
 
 /// How a requester is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequesterConfig {
     /// Where orders are kept.
     pub folder: PathBuf,
@@ -53,6 +55,8 @@ pub struct RequesterConfig {
     pub validator: PublicKey,
     /// What a step may cost where the order names no deposit, in micro-credits.
     pub usual_price_per_step: u64,
+    /// Its account with the contract, where the network settles on a chain.
+    pub chain: Option<Chain>,
 }
 
 /// An order as it is kept.
@@ -246,6 +250,9 @@ impl Requester {
         }
         self.ask_the_time().await;
         let (job, opening) = self.job(new)?;
+        if let Some(chain) = &self.inner.config.chain {
+            chain.check_deposit(&job).await.map_err(|error| chain_refusal(&error))?;
+        }
         let id = JobId(job.job_id);
         let state = OrderState {
             posted: false,
@@ -277,6 +284,15 @@ impl Requester {
             Err(RequestError::Refused(refusal)) => {
                 self.drop_order(id);
                 Err(OrderError::Refused { code: refusal.code, message: refusal.message })
+            }
+            // All is fine but the deposit: only now is it made.
+            Err(RequestError::Remote(refusal)) if refusal.code == DEPOSIT_CODE => {
+                if let Err(error) = self.deposit(id) {
+                    self.drop_order(id);
+                    return Err(chain_refusal(&error));
+                }
+                tokio::spawn(self.clone().follow(id));
+                Ok(id)
             }
             Err(error @ (RequestError::Timeout { .. } | RequestError::Remote(_))) => {
                 // It may have arrived: it is followed, and sent again.
@@ -404,6 +420,7 @@ impl Requester {
         if let Response::Posted(posted) = self.ask(Request::PostJob(post)).await? {
             self.change(id, |order| {
                 order.state.posted = true;
+                order.state.message.clear();
                 order.state.receipt = posted.receipt.to_vec();
             });
         }
@@ -454,7 +471,16 @@ impl Requester {
 
     async fn look(&self, id: JobId, order: &Order) -> Result<(), RequestError> {
         if !order.state.posted {
+            if !self.deposit_stands(id, order) {
+                return Ok(());
+            }
             match self.post(id).await {
+                // The order was sent and nothing came back: the deposit is made now, or the validator's view of the chain is behind.
+                Err(RequestError::Remote(refusal)) if refusal.code == DEPOSIT_CODE => {
+                    if let Err(error) = self.deposit(id) {
+                        tracing::warn!(job = %id, code = error.code(), "no deposit was made: {error}");
+                    }
+                }
                 Err(RequestError::Refused(refusal)) => {
                     self.change(id, |order| order.state.refused = Some((refusal.code, refusal.message)));
                 }
@@ -472,6 +498,48 @@ impl Requester {
             }
         }
         Ok(())
+    }
+
+    /// Puts an order's deposit on its way to the chain.
+    fn deposit(&self, id: JobId) -> Result<(), ChainError> {
+        let (Some(chain), Some(order)) = (&self.inner.config.chain, locked(&self.inner.orders).get(&id).cloned())
+        else {
+            return Ok(());
+        };
+        let Ok(job) = JobSpec::from_bytes(&order.spec) else { return Ok(()) };
+        chain.deposit(&job)?;
+        self.tell_of_deposit(id, &chain.deposit_state(&job)?);
+        Ok(())
+    }
+
+    /// Whether the validator can be asked to take the order: there is no deposit to wait for, or it counts. One that the chain refused ends
+    /// the order.
+    fn deposit_stands(&self, id: JobId, order: &Order) -> bool {
+        let (Some(chain), Ok(job)) = (&self.inner.config.chain, JobSpec::from_bytes(&order.spec)) else { return true };
+        match chain.deposit_state(&job) {
+            Ok(state) => {
+                self.tell_of_deposit(id, &state);
+                matches!(state, DepositState::None | DepositState::Confirmed)
+            }
+            Err(error) => {
+                tracing::warn!(job = %id, code = error.code(), "the deposit can't be looked at: {error}");
+                false
+            }
+        }
+    }
+
+    fn tell_of_deposit(&self, id: JobId, state: &DepositState) {
+        self.change(id, |order| match state {
+            DepositState::None => {}
+            DepositState::Pending(text) => order.state.message.clone_from(text),
+            DepositState::Confirmed => {
+                "the deposit is confirmed; waiting for the validator".clone_into(&mut order.state.message);
+            }
+            DepositState::Failed(reason) => {
+                let text = format!("the chain did not take the deposit: {reason}; nothing was paid");
+                order.state.refused = Some(("chain.deposit".to_owned(), text));
+            }
+        });
     }
 
     async fn look_at_preview(&self, id: JobId) -> Result<(), RequestError> {
@@ -553,6 +621,10 @@ impl Requester {
             tracing::warn!("{} can't be removed: {error}", path.display());
         }
     }
+}
+
+fn chain_refusal(error: &ChainError) -> OrderError {
+    OrderError::Refused { code: error.code().to_owned(), message: error.to_string() }
 }
 
 fn apply(order: &mut Order, state: &infernet_network::wire::JobState) {

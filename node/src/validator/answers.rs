@@ -11,6 +11,7 @@ use infernet_network::wire::{
 
 use super::desk::{Desk, Miner};
 use super::lifecycle::Event;
+use super::onchain::Missing;
 use super::record::{JobRecord, Stage};
 use crate::clock::now_ms;
 
@@ -69,21 +70,23 @@ impl Desk {
                 Response::Account(Account { state: account.to_bytes().into() })
             }
             Request::Receipts(query) => self.receipts(peer, query.after),
-            Request::Hello(_) | Request::OfferJob(_) | Request::Settled(_) | Request::ModelOffer(_) => {
-                Response::refused("validator.request", "a validator does not answer this")
-            }
+            Request::Hello(_)
+            | Request::OfferJob(_)
+            | Request::Settled(_)
+            | Request::ModelOffer(_)
+            | Request::CoSign(_) => Response::refused("validator.request", "a validator does not answer this"),
         }
     }
 
     fn post(&mut self, peer: PublicKey, post: &PostJob) -> Response {
         match self.opened(peer, post) {
             Ok((id, receipt)) => Response::Posted(Posted { job_id: id, receipt: receipt.into() }),
-            Err((code, message)) => Response::refused(&code, message),
+            Err(response) => *response,
         }
     }
 
-    fn opened(&mut self, peer: PublicKey, post: &PostJob) -> Result<(JobId, Vec<u8>), (String, String)> {
-        let refuse = |code: &str, message: String| Err((code.to_owned(), message));
+    fn opened(&mut self, peer: PublicKey, post: &PostJob) -> Result<(JobId, Vec<u8>), Box<Response>> {
+        let refuse = |code: &str, message: String| Err(Box::new(Response::refused(code, message)));
         let job = match JobSpec::from_bytes(&post.spec).map(|job| job.check().map(|()| job)) {
             Ok(Ok(job)) => job,
             Ok(Err(error)) => return refuse("job.invalid", error.to_string()),
@@ -145,16 +148,27 @@ impl Desk {
                 return refuse("validator.full", "too many jobs are open; send it again when some are done".to_owned());
             }
         }
-        let receipt = match self.journal.append(&Entry::OpenJob(order), now) {
-            Ok(appended) => appended.receipt,
-            Err(error) => return refuse(error.code(), error.to_string()),
+        let mut deposit_microcredits = job.deposit_microcredits;
+        let receipt = match self.deposit_behind(&job) {
+            Some(Ok(deposit)) => {
+                deposit_microcredits = deposit.amount_microcredits;
+                Vec::new()
+            }
+            // One that is here already has been paid for, whatever has become of it.
+            Some(Err(_)) if self.jobs.contains_key(&id) => Vec::new(),
+            Some(Err(Missing::Later(code, text))) => return Err(Box::new(Response::error(code, text))),
+            Some(Err(Missing::Never(code, text))) => return refuse(code, text),
+            None => match self.journal.append(&Entry::OpenJob(order), now) {
+                Ok(appended) => appended.receipt.to_bytes(),
+                Err(error) => return refuse(error.code(), error.to_string()),
+            },
         };
         if !self.jobs.contains_key(&id) {
             let record = JobRecord {
                 spec: post.spec.to_vec(),
                 opening: post.opening.to_vec(),
                 requester: peer,
-                deposit_microcredits: job.deposit_microcredits,
+                deposit_microcredits,
                 posted_ms: now,
                 deadline_ms: job.deadline_unix_ms,
                 attempt: 0,
@@ -168,7 +182,7 @@ impl Desk {
             }
             self.jobs.insert(id, record);
         }
-        Ok((id, receipt.to_bytes()))
+        Ok((id, receipt))
     }
 
     fn commit(&mut self, peer: PublicKey, commit: &Commit) -> Response {
@@ -288,7 +302,7 @@ impl Desk {
             progress_ppm,
             deadline_unix_ms: record.stage.attempt().map_or(record.deadline_ms, |attempt| attempt.deadline_ms),
             verdict: (!verdict.is_empty()).then(|| verdict.into()),
-            receipt: over.then(|| self.receipt_bytes(id).into()),
+            receipt: over.then(|| self.receipt_bytes(id)).filter(|bytes| !bytes.is_empty()).map(Into::into),
             message,
         }
     }

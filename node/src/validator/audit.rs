@@ -1,12 +1,12 @@
 //! The evidence of a run, put together for the worker, and its verdict, signed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use infernet_engine::video::write_atomically;
 use infernet_network::proof::{
-    AuditNonce, Bundle, Challenge, Commitment, JobSpec, PromptOpening, Signature, Signed, SignedReveal, SigningKey,
-    Timing, Verdict,
+    AuditNonce, Bundle, Challenge, Commitment, Digest, JobSpec, PromptOpening, Signature, Signed, SignedReveal,
+    SigningKey, Timing, Verdict,
 };
 use infernet_network::wire::JobId;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,45 @@ pub(super) struct Work {
     pub(super) key: SigningKey,
 }
 
+/// What judges bundles: models, their bounds, a worker.
+pub(crate) struct Judge<'a> {
+    pub(crate) models: &'a LocalModels,
+    pub(crate) clip_model: Option<&'a Path>,
+    pub(crate) supervisor: &'a Supervisor,
+}
+
+impl Judge<'_> {
+    /// The audit of a bundle in a file.
+    pub(crate) fn command(&self, digest: &Digest, tolerance: &Digest, path: &Path) -> Result<AuditCommand, String> {
+        let model = self.models.get(digest).ok_or("the model is no longer here")?;
+        let table = model.bounds().map_err(said)?;
+        if table.digest() != *tolerance {
+            return Err("the model's bounds have changed since the challenge; bring the old ones back".to_owned());
+        }
+        Ok(AuditCommand {
+            model: model.folder.clone(),
+            precision: model.precision,
+            threads: None,
+            bundle: path.to_owned(),
+            table,
+            digest: digest.0,
+            clip_model: self.clip_model.map(Path::to_owned),
+        })
+    }
+
+    /// The verdict, and the clip's quality in millionths (0 of a rejected one).
+    pub(crate) async fn judge(&self, command: AuditCommand) -> Result<(Verdict, u32), String> {
+        let report = self.supervisor.run(&Command::Audit(command), &CancellationToken::new(), |_| {}).await;
+        let Report::Audited(audited) = report.map_err(said)? else {
+            return Err("the worker answered something else".to_owned());
+        };
+        let quality = if audited.not_authentic.is_some() { 0.0 } else { audited.quality.unwrap_or(0.0) };
+        let verdict = Verdict::from_canonical_bytes(&audited.verdict).map_err(said)?;
+        // Between 0 and 1.
+        Ok((verdict, (quality.clamp(0.0, 1.0) * 1e6).round() as u32))
+    }
+}
+
 /// A signed reveal as it travels.
 pub(crate) fn encode_reveal(reveal: &SignedReveal) -> Vec<u8> {
     [reveal.signature.0.as_slice(), &reveal.bytes].concat()
@@ -51,20 +90,8 @@ impl Work {
         let attempt = self.record.stage.attempt().ok_or("the job has no attempt")?.clone();
         let path = self.store.bundle(&self.id, attempt.number);
         let job = JobSpec::from_bytes(&self.record.spec).map_err(said)?;
-        let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
-        let table = model.bounds().map_err(said)?;
-        if table.digest() != attempt.tolerance {
-            return Err("the model's bounds have changed since the challenge; bring the old ones back".to_owned());
-        }
-        let command = AuditCommand {
-            model: model.folder.clone(),
-            precision: model.precision,
-            threads: None,
-            bundle: path.clone(),
-            table,
-            digest: job.model.0,
-            clip_model: self.clip_model.clone(),
-        };
+        let judge = Judge { models: &self.models, clip_model: self.clip_model.as_deref(), supervisor };
+        let command = judge.command(&job.model, &attempt.tolerance, &path)?;
         let written = tokio::task::spawn_blocking({
             let (store, id, record) = (self.store.clone(), self.id, self.record.clone());
             move || {
@@ -73,20 +100,14 @@ impl Work {
             }
         });
         written.await.map_err(said)??;
-        let report = supervisor.run(&Command::Audit(command), &CancellationToken::new(), |_| {}).await.map_err(said)?;
-        let Report::Audited(audited) = report else { return Err("the worker answered something else".to_owned()) };
-        let verdict = Verdict::from_canonical_bytes(&audited.verdict).map_err(said)?;
+        let (verdict, quality_ppm) = judge.judge(command).await?;
         let failure = verdict.failure();
         let signed = Signed::sign(verdict, &self.key).map_err(said)?;
         let bytes = signed.to_bytes();
         let digest = hash("infernet/signed-verdict/v1", &bytes);
         write_atomically(&self.store.verdict(&self.id, attempt.number), &bytes).map_err(said)?;
         Ok(match failure {
-            None => {
-                let quality = if audited.not_authentic.is_some() { 0.0 } else { audited.quality.unwrap_or(0.0) };
-                // Between 0 and 1.
-                Judgement::Accepted { quality_ppm: (quality.clamp(0.0, 1.0) * 1e6).round() as u32, digest }
-            }
+            None => Judgement::Accepted { quality_ppm, digest },
             Some(failure) => {
                 Judgement::Rejected { check: failure.check.name().to_owned(), proof: failure.check.proof(), digest }
             }

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infernet_ledger::{AccountId, Entry, Issue, Journal, JournalError, LedgerParameters};
-use infernet_network::proof::{AuditNonce, AuditPolicy, Challenge, Digest, JobSpec, PublicKey, Signed, SigningKey};
+use infernet_network::proof::{AuditPolicy, Challenge, Digest, PublicKey, Signed, SigningKey};
 use infernet_network::wire::{
-    JobId, Message as _, MinerOffer, OfferJob, OfferedModel, Preview, Request, Response, Settled as SettledNotice,
+    JobId, Message as _, MinerOffer, OfferJob, Preview, Request, Response, Settled as SettledNotice,
 };
+use infernet_settlement::SignedAcceptance;
+use infernet_settlement::evm::B256;
 use tokio::sync::{mpsc, oneshot};
 
-use super::choose::{Candidate, choose};
 use super::lifecycle::{Action, Event, resume, step};
+use super::onchain::OnChain;
 use super::record::{Attempt, JobRecord, Stage};
 use super::store::JobStore;
-use crate::clock::{now_ms, random};
+use crate::chain::{Chain, signed_acceptance};
+use crate::clock::now_ms;
 use crate::courier::Courier;
 use crate::hash::hash;
 use crate::models::LocalModels;
@@ -26,22 +29,15 @@ use crate::worker::Supervisor;
 const QUEUE: usize = 1024;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// A miner that has not been heard of for this long gets no jobs.
-const HEARTBEAT_MS: u64 = 30_000;
 /// How long a miner may think about an offer.
-const OFFER_MS: u64 = 15_000;
-/// Time for the reveal and the clip to arrive.
-const REVEAL_MS: u64 = 120_000;
+pub(super) const OFFER_MS: u64 = 15_000;
 /// Time for an audit.
 pub(super) const AUDIT_MS: u64 = 900_000;
-/// A run may take this many times what the miner's own measurement says, and a minute.
-const RUN_ROOM: f64 = 6.0;
-const RUN_BASE_MS: u64 = 60_000;
 /// Patience with peers that are told something.
 const NOTICE: Duration = Duration::from_secs(10);
 
 /// How a validator is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ValidatorConfig {
     /// Its folder: ledger and jobs.
     pub folder: PathBuf,
@@ -53,8 +49,10 @@ pub struct ValidatorConfig {
     pub clip_model: Option<PathBuf>,
     /// How deep audits go.
     pub policy: AuditPolicy,
-    /// Rules of the ledger, where it is a new one.
+    /// Rules of the ledger, where it is a new one; on a chain those by which trust moves.
     pub parameters: LedgerParameters,
+    /// The contract that moves the money, where it is not the ledger.
+    pub chain: Option<Chain>,
 }
 
 /// A validator can't start.
@@ -84,7 +82,13 @@ pub(super) enum Message {
     /// Something happened to a job.
     Job { job: JobId, event: Event },
     /// A miner has answered an offer.
-    Answered { job: JobId, attempt: u32, miner: PublicKey, answer: Result<(), (String, String)> },
+    Answered { job: JobId, attempt: u32, miner: PublicKey, answer: Answer },
+    /// A member of the contract has signed a judgement, or nobody has this time.
+    Signed { digest: B256, signature: Option<[u8; 65]> },
+    /// A member of the contract is asked, and may have the evidence.
+    Member { peer: PublicKey },
+    /// A member wants the evidence of an attempt.
+    Evidence { peer: PublicKey, job: JobId, attempt: u32, reply: oneshot::Sender<Option<PathBuf>> },
     /// A requester wants its clip.
     Clip { peer: PublicKey, job: JobId, reply: oneshot::Sender<Option<PathBuf>> },
     /// A look at everything.
@@ -92,6 +96,9 @@ pub(super) enum Message {
     /// Stop, with the ledger's snapshot made.
     Stop { done: oneshot::Sender<()> },
 }
+
+/// A miner's answer to an offer: its word for the contract where there is one, or why not.
+pub(super) type Answer = Result<Option<SignedAcceptance>, (String, String)>;
 
 /// A miner as it was last heard of.
 pub(crate) struct Miner {
@@ -105,17 +112,19 @@ pub struct Desk {
     pub(super) public: PublicKey,
     pub(super) config: ValidatorConfig,
     pub(crate) journal: Journal,
+    /// Instead of the journal, where a contract settles.
+    pub(crate) chain: Option<OnChain>,
     pub(crate) store: JobStore,
     pub(crate) jobs: BTreeMap<JobId, JobRecord>,
     pub(crate) miners: HashMap<PublicKey, Miner>,
-    busy: HashMap<PublicKey, JobId>,
+    pub(super) busy: HashMap<PublicKey, JobId>,
     /// How runs look by now, with the step; none of a job that is not running.
     pub(super) previews: HashMap<JobId, (u32, Preview)>,
     pub(super) models: Arc<LocalModels>,
-    courier: Courier,
+    pub(super) courier: Courier,
     supervisor: Arc<Supervisor>,
-    runtime: tokio::runtime::Handle,
-    send: mpsc::WeakSender<Message>,
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) send: mpsc::WeakSender<Message>,
 }
 
 /// The way to the desk; cheap to clone. The desk stops with the last one.
@@ -147,11 +156,13 @@ impl Validator {
         let store = JobStore::open(config.folder.join("jobs")).map_err(failed)?;
         let jobs: BTreeMap<JobId, JobRecord> = store.all().map_err(failed)?.into_iter().collect();
         let (send, receive) = mpsc::channel(QUEUE);
+        let chain = config.chain.clone().map(|chain| OnChain::new(chain, config.parameters));
         let desk = Desk {
             key: key.clone(),
             public: PublicKey::from(key),
             config,
             journal,
+            chain,
             store,
             jobs,
             miners: HashMap::new(),
@@ -207,6 +218,13 @@ impl Validator {
     pub async fn clip(&self, peer: PublicKey, job: JobId) -> Option<PathBuf> {
         let (reply, answer) = oneshot::channel();
         self.tell(Message::Clip { peer, job, reply }).await;
+        answer.await.ok().flatten()
+    }
+
+    /// The evidence of an attempt, for members of the contract that were asked to sign.
+    pub async fn evidence(&self, peer: PublicKey, job: JobId, attempt: u32) -> Option<PathBuf> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Evidence { peer, job, attempt, reply }).await;
         answer.await.ok().flatten()
     }
 
@@ -289,6 +307,7 @@ impl Desk {
         for id in due {
             self.happen(id, Event::Tick);
         }
+        self.collect_signatures(now);
     }
 
     fn hear(&mut self, message: Message) {
@@ -308,6 +327,11 @@ impl Desk {
                 let _ = reply.send(self.clip_for(peer, job));
             }
             Message::Look { look } => look(self),
+            Message::Member { peer } => self.member(peer),
+            Message::Signed { digest, signature } => self.signed(digest, signature),
+            Message::Evidence { peer, job, attempt, reply } => {
+                let _ = reply.send(self.evidence_for(peer, job, attempt));
+            }
             Message::Stop { .. } => {}
         }
     }
@@ -315,7 +339,11 @@ impl Desk {
     /// Credits for a newcomer, once.
     fn welcome(&mut self, peer: PublicKey) {
         let account = AccountId(peer.0);
-        if self.config.welcome_microcredits == 0 || self.journal.ledger().account(&account).is_some() {
+        // Nobody makes tokens.
+        if self.chain.is_some()
+            || self.config.welcome_microcredits == 0
+            || self.journal.ledger().account(&account).is_some()
+        {
             return;
         }
         let digest = hash("infernet/welcome/v1", &peer.0);
@@ -430,107 +458,6 @@ impl Desk {
         }
     }
 
-    /// The next attempt, if somebody can make it.
-    fn choose(&self, id: JobId) -> Option<Attempt> {
-        let record = self.jobs.get(&id)?;
-        let job = JobSpec::from_bytes(&record.spec).ok()?;
-        let now = now_ms();
-        let candidates: Vec<Candidate> = self
-            .miners
-            .iter()
-            .filter(|(miner, known)| {
-                let passed_over = record
-                    .passed_over
-                    .iter()
-                    .any(|passed| passed.miner == **miner && passed.until_ms.is_none_or(|until| now < until));
-                known.offer.accepting
-                    && now.saturating_sub(known.seen_ms) < HEARTBEAT_MS
-                    && !self.busy.contains_key(*miner)
-                    && !passed_over
-            })
-            .filter_map(|(miner, known)| self.candidate(*miner, &known.offer, &job, record.deposit_microcredits, now))
-            .collect();
-        let draw = u64::from_le_bytes(random().ok()?) as f64 / u64::MAX as f64;
-        let chosen = choose(&candidates, draw)?;
-        match self.attempt(&job, chosen, now) {
-            Ok(attempt) => Some(attempt),
-            Err(error) => {
-                tracing::error!(job = %id, "no attempt can be made: {error}");
-                None
-            }
-        }
-    }
-
-    fn candidate(
-        &self,
-        miner: PublicKey,
-        offer: &MinerOffer,
-        job: &JobSpec,
-        deposit: u64,
-        now: u64,
-    ) -> Option<Candidate> {
-        let fits = |model: &&OfferedModel| {
-            model.digest == job.model
-                && model.max_frames >= job.frames
-                && model.max_width >= job.width
-                && model.max_height >= job.height
-        };
-        let model = offer.models.iter().find(fits)?;
-        let fee = model.price_microcredits_per_step.checked_mul(u64::from(job.steps))?;
-        if self.journal.ledger().parameters().gross_microcredits(fee) > u128::from(deposit) {
-            return None;
-        }
-        let account = AccountId(miner.0);
-        let ledger = self.journal.ledger();
-        let required = ledger.required_stake(&account, job.steps, fee, cost_of(fee)).ok()?;
-        let (available, quality_ppm) = ledger.account(&account).map_or((0, 0), |known| {
-            (u64::try_from(known.stake.available(now)).unwrap_or(u64::MAX), known.standing.quality_ppm.unwrap_or(0))
-        });
-        let branches = if job.is_guided() { 2.0 } else { 1.0 };
-        Some(Candidate {
-            miner,
-            trust_ppm: ledger.trust_ppm(&account),
-            quality_ppm,
-            seconds: model.seconds_per_evaluation * branches * f64::from(job.steps),
-            fee_microcredits: fee,
-            available_stake_microcredits: available,
-            required_stake_microcredits: required.stake_microcredits,
-        })
-    }
-
-    fn attempt(&self, job: &JobSpec, chosen: &Candidate, now: u64) -> Result<Attempt, String> {
-        let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
-        let table = model.bounds().map_err(|error| error.to_string())?;
-        let nonce = AuditNonce(random().map_err(|error| error.to_string())?);
-        let tolerance = table.digest();
-        let room = RUN_BASE_MS + (1000.0 * RUN_ROOM * chosen.seconds) as u64;
-        let challenge = Challenge {
-            job: job.digest(),
-            miner: chosen.miner,
-            validator: self.public,
-            c: random().map_err(|error| error.to_string())?,
-            terms: self.config.policy.terms(job, chosen.trust_ppm / 1000, &nonce, &self.public, tolerance),
-            commit_by_unix_ms: (now + OFFER_MS + room).min(job.deadline_unix_ms),
-            reveal_window_ms: REVEAL_MS,
-        };
-        let challenge = Signed::sign(challenge, &self.key).map_err(|error| error.to_string())?;
-        Ok(Attempt {
-            miner: chosen.miner,
-            number: self
-                .journal
-                .ledger()
-                .job(&infernet_ledger::JobId(job.job_id))
-                .map_or(1, infernet_ledger::Job::next_attempt),
-            challenge: challenge.to_bytes(),
-            nonce: nonce.0,
-            tolerance,
-            fee_microcredits: chosen.fee_microcredits,
-            stake_microcredits: chosen.required_stake_microcredits,
-            deadline_ms: now + OFFER_MS,
-            steps_done: 0,
-        })
-    }
-
     fn offer(&self, id: JobId) {
         let Some(record) = self.jobs.get(&id) else { return };
         let Stage::Offered(attempt) = &record.stage else { return };
@@ -543,11 +470,12 @@ impl Desk {
             fee_microcredits: attempt.fee_microcredits,
             required_stake_microcredits: attempt.stake_microcredits,
             attempt: number,
+            payer: self.payer(id),
         };
         self.runtime.spawn(async move {
             let asked = courier.request(&miner, Request::OfferJob(offer), Duration::from_millis(OFFER_MS)).await;
             let answer = match asked {
-                Ok(Response::Accepted(_)) => Ok(()),
+                Ok(Response::Accepted(accepted)) => Ok(accepted.acceptance.as_ref().map(signed_acceptance)),
                 Ok(Response::Declined(refusal)) => Err((refusal.code, refusal.message)),
                 Ok(_) => Err(("network.answer".to_owned(), "the answer fits no offer".to_owned())),
                 Err(error) => Err((error.code().to_owned(), error.to_string())),
@@ -558,14 +486,14 @@ impl Desk {
     }
 
     /// The stake is locked before the miner may begin; a miner that can't lock it is told to stop.
-    fn answered(&mut self, id: JobId, number: u32, miner: PublicKey, answer: Result<(), (String, String)>) {
+    fn answered(&mut self, id: JobId, number: u32, miner: PublicKey, answer: Answer) {
         let Some(Stage::Offered(attempt)) = self.jobs.get(&id).map(|record| record.stage.clone()) else { return };
         if attempt.number != number || attempt.miner != miner {
             return;
         }
         let refused = match answer {
             Err(reason) => Some(reason),
-            Ok(()) => match self.assign(id, &attempt) {
+            Ok(acceptance) => match self.assign(id, &attempt, acceptance) {
                 Ok(()) => None,
                 Err(error) => {
                     self.stop(miner, id);
@@ -606,11 +534,6 @@ impl Desk {
             let _ = send.send(Message::Job { job: id, event }).await;
         });
     }
-}
-
-/// An estimate of what a fee's work costs: the network's margin is a quarter of the cost.
-pub(super) fn cost_of(fee_microcredits: u64) -> u64 {
-    fee_microcredits / 5 * 4
 }
 
 /// Until when the challenge lets the miner commit.

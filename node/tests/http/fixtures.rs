@@ -129,6 +129,7 @@ pub(crate) fn quote() -> Quote {
         miners_able: 3,
         seconds: Some(12.5),
         suggested_deadline_secs: 600,
+        chain: None,
     }
 }
 
@@ -180,7 +181,8 @@ pub(crate) fn claimed(amount: u64) -> Claimed {
     Claimed {
         claimed_microcredits: amount,
         balance_microcredits: 1_000_000 + amount,
-        receipt: receipt(ReceiptKind::Claim),
+        receipt: Some(receipt(ReceiptKind::Claim)),
+        transaction: None,
     }
 }
 
@@ -195,7 +197,7 @@ pub(crate) fn stake() -> StakeInfo {
 }
 
 pub(crate) fn stake_changed() -> StakeChanged {
-    StakeChanged { stake: stake(), receipt: receipt(ReceiptKind::Stake) }
+    StakeChanged { stake: stake(), receipt: Some(receipt(ReceiptKind::Stake)), transaction: None }
 }
 
 pub(crate) fn refund(job: JobId) -> Refund {
@@ -334,6 +336,7 @@ pub(crate) fn status() -> Status {
             name: "home".into(),
             validator: Some(node_id(3)),
             validator_connected: true,
+            chain: None,
         },
         roles: BTreeSet::from([Role::Miner, Role::Requester]),
         started_unix_ms: NOW_MS - 1000,

@@ -20,6 +20,7 @@ sol! {
         function approve(address spender, uint256 amount) external returns (bool);
         function decimals() external view returns (uint8);
         function symbol() external view returns (string);
+        function totalSupply() external view returns (uint256);
     }
 
     /// The validators agree that nothing will come of a job.

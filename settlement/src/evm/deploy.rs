@@ -111,19 +111,8 @@ pub async fn deploy(
     now_ms: u64,
     patience: Duration,
 ) -> Result<ChainAddress, SettlementError> {
-    let driver = Driver::unchecked(config.clone(), key.clone(), store.clone())?;
-    let name = format!("deploy {reference}");
-    store.enqueue(&[(name.clone(), Address::ZERO, creation_code(deployment))], now_ms)?;
-    let intent = driver.complete_with(&name, patience, true).await?;
-    let (Some(nonce), Some(block), true) = (intent.nonce, intent.block, intent.state.over()) else {
-        let reason = format!("`{name}` is on its way; run it again to wait for it");
-        return Err(SettlementError::Unreachable {
-            call: "the deployment",
-            endpoints: config.address.rpc.len(),
-            reason,
-        });
-    };
-    let contract = key.address().create(nonce);
+    let code = creation_code(deployment);
+    let (contract, block) = create(config, key, store, code, reference, now_ms, patience).await?;
     let address = ChainAddress { contract, from_block: block, ..config.address.clone() };
     let rpc = Rpc::new(&address)?;
     // What is there is what was meant.
@@ -134,6 +123,32 @@ pub async fn deploy(
         return Err(SettlementError::NoContract { address: contract, found });
     }
     Ok(address)
+}
+
+/// Makes a contract of this code and waits until it counts; its address, and the block that it is in. The same reference again is the
+/// same contract.
+pub(super) async fn create(
+    config: &ChainConfig,
+    key: &EvmKey,
+    store: &Store,
+    code: Vec<u8>,
+    reference: &str,
+    now_ms: u64,
+    patience: Duration,
+) -> Result<(Address, u64), SettlementError> {
+    let driver = Driver::unchecked(config.clone(), key.clone(), store.clone())?;
+    let name = format!("deploy {reference}");
+    store.enqueue(&[(name.clone(), Address::ZERO, code)], now_ms)?;
+    let intent = driver.complete_with(&name, patience, true).await?;
+    let (Some(nonce), Some(block), true) = (intent.nonce, intent.block, intent.state.over()) else {
+        let reason = format!("`{name}` is on its way; run it again to wait for it");
+        return Err(SettlementError::Unreachable {
+            call: "the deployment",
+            endpoints: config.address.rpc.len(),
+            reason,
+        });
+    };
+    Ok((key.address().create(nonce), block))
 }
 
 /// The domain that a deployment's store is opened with.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy::eips::BlockId;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider as _;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -54,6 +54,8 @@ pub struct ChainStatus {
     pub account: Address,
     /// What it has to pay gas with, in wei.
     pub gas_balance_wei: U256,
+    /// What a unit of gas costs now, in wei.
+    pub gas_price_wei: u128,
     /// Its tokens, in micro-credits.
     pub balance_microcredits: U256,
     /// What it can claim, in micro-credits.
@@ -198,12 +200,15 @@ impl Driver {
         let rules = read_rules(&self.rpc, contract).await?;
         let gas_balance_wei =
             self.rpc.call("eth_getBalance", |provider| async move { provider.get_balance(account).await }).await?;
+        let gas_price_wei =
+            self.rpc.call("eth_gasPrice", |provider| async move { provider.get_gas_price().await }).await?;
         Ok(ChainStatus {
             chain_id: self.domain().chain_id,
             contract,
             head: self.watcher.head().await?,
             account,
             gas_balance_wei,
+            gas_price_wei,
             balance_microcredits: view(&self.rpc, rules.token, &Token::balanceOfCall { account }, at).await?,
             claimable_microcredits: view(&self.rpc, contract, &InfernetSettlement::claimableCall { account }, at)
                 .await?,
@@ -212,6 +217,91 @@ impl Driver {
             validators: read_validators(&self.rpc, contract, at).await?,
         })
     }
+}
+
+impl Driver {
+    /// What an account has in the token and in the contract, read from the chain's newest block.
+    ///
+    /// # Errors
+    /// No endpoint answers, or the contract is not there.
+    pub async fn holdings(&self, account: Address) -> Result<Holdings, SettlementError> {
+        let (contract, at) = (self.domain().contract, BlockId::latest());
+        let rules = self.watcher.check_contract().await?;
+        let amount = |value: U256| value.saturating_to();
+        let balance = view(&self.rpc, rules.token, &Token::balanceOfCall { account }, at).await?;
+        let claimable = view(&self.rpc, contract, &InfernetSettlement::claimableCall { account }, at).await?;
+        let validator = view(&self.rpc, contract, &InfernetSettlement::validatorOfCall { account }, at).await?;
+        Ok(Holdings {
+            balance_microcredits: amount(balance),
+            claimable_microcredits: amount(claimable),
+            stake: read_stake(&self.rpc, contract, account, at).await?,
+            bond_microcredits: validator.bond,
+        })
+    }
+
+    /// What the contract holds, what of it waits to be burned, and how many tokens there are.
+    ///
+    /// # Errors
+    /// No endpoint answers, or the contract is not there.
+    pub async fn totals(&self) -> Result<ContractTotals, SettlementError> {
+        let (account, at) = (self.domain().contract, BlockId::latest());
+        let token = self.watcher.check_contract().await?.token;
+        Ok(ContractTotals {
+            held_microcredits: view(&self.rpc, token, &Token::balanceOfCall { account }, at).await?.saturating_to(),
+            to_burn_microcredits: view(&self.rpc, account, &InfernetSettlement::toBurnCall {}, at)
+                .await?
+                .saturating_to(),
+            supply_microcredits: view(&self.rpc, token, &Token::totalSupplyCall {}, at).await?.saturating_to(),
+        })
+    }
+
+    /// Gas that a transaction of this account used, and what it paid for it, in wei; none while it is in no block.
+    ///
+    /// # Errors
+    /// No endpoint answers.
+    pub async fn gas_of(&self, hash: B256) -> Result<Option<GasPaid>, SettlementError> {
+        let receipt = self
+            .rpc
+            .call("eth_getTransactionReceipt", |provider| async move { provider.get_transaction_receipt(hash).await })
+            .await?;
+        Ok(receipt.map(|receipt| GasPaid {
+            gas: receipt.gas_used,
+            wei: u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price),
+        }))
+    }
+}
+
+/// What an account has, in micro-credits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// Tokens.
+    pub balance_microcredits: u64,
+    /// Owed by the contract.
+    pub claimable_microcredits: u64,
+    /// Stake as a miner.
+    pub stake: StakeOnChain,
+    /// Bond as a validator.
+    pub bond_microcredits: u64,
+}
+
+/// What the contract has, in micro-credits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ContractTotals {
+    /// Tokens of the contract.
+    pub held_microcredits: u64,
+    /// Those of them that wait to be burned.
+    pub to_burn_microcredits: u64,
+    /// All tokens that there are.
+    pub supply_microcredits: u64,
+}
+
+/// What a transaction cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GasPaid {
+    /// Gas used.
+    pub gas: u64,
+    /// Paid for it, in wei.
+    pub wei: u128,
 }
 
 /// Milliseconds since 1970.

@@ -227,6 +227,11 @@ pub(crate) const CHECKS: &[(&str, u8, bool)] = &[
     ("clip_frame", 26, true),
 ];
 
+/// The name of a check.
+pub fn check_name(code: u8) -> Option<&'static str> {
+    CHECKS.iter().find(|(_, known, _)| *known == code).map(|&(name, ..)| name)
+}
+
 /// The code of a check that may slash.
 pub fn slashable_check(name: &str) -> Option<u8> {
     CHECKS.iter().find(|(known, _, may)| *known == name && *may).map(|&(_, code, _)| code)
@@ -255,7 +260,8 @@ mod tests {
         assert_eq!(bits, 0x7fd_ff08);
         let source = include_str!("../../../contracts/src/InfernetSettlement.sol");
         assert!(source.contains("SLASHABLE_CHECKS = 0x7fdff08;"));
-        assert_eq!(slashable_check("transition"), Some(20));
+        assert_eq!((slashable_check("transition"), check_name(20)), (Some(20), Some("transition")));
+        assert_eq!(check_name(0), None);
         assert_eq!(slashable_check("clip_delivery"), None);
     }
 

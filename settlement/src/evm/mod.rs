@@ -12,15 +12,16 @@ mod rpc;
 mod sender;
 mod settlement;
 mod store;
+pub mod testnet;
 mod watcher;
 
-pub use alloy::primitives::{Address, B256};
+pub use alloy::primitives::{Address, B256, U256};
 
 pub use account::{DepositOrder, EvmAccount};
 pub use config::{ChainAddress, ChainConfig, MOST_ENDPOINT_BYTES, MOST_ENDPOINTS};
 pub use deploy::{Deployment, Terms, creation_code, deploy, deployment_domain};
-pub use driver::{ChainStatus, Driver, Round};
-pub use judgement::{Judgement, Scored, slashable_check};
+pub use driver::{ChainStatus, ContractTotals, Driver, GasPaid, Holdings, Round};
+pub use judgement::{Judgement, Scored, check_name, slashable_check};
 pub use key::EvmKey;
 pub use message::Domain;
 pub use sender::SendStage;

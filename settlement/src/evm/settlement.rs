@@ -69,6 +69,14 @@ impl EvmSettlement {
         Ok(body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default())
     }
 
+    /// Stake of an account that is free and not promised to jobs of this validator that are not over, in micro-credits.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn available_stake(&self, miner: Address) -> Result<u64, SettlementError> {
+        Ok(self.stake_of(miner)?.free.saturating_sub(self.store.promised_by(miner)?))
+    }
+
     /// A miner's trust in parts per million. It follows from what the chain says alone, so that all validators attest the same.
     ///
     /// # Errors
@@ -243,6 +251,35 @@ impl EvmSettlement {
         Ok(calls.len())
     }
 
+    /// Queues what an account may do for itself and time has made due: its own deposits back that no verdict has ended, the stake behind
+    /// its paid jobs free. Returns how many. Times as in [`upkeep`](Self::upkeep).
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn upkeep_of_own(&mut self, now_ms: u64) -> Result<usize, SettlementError> {
+        let (now, own, contract) = (now_ms / 1000, self.key.address(), self.domain.contract);
+        let mut calls = Vec::new();
+        for event in self.store.open_deposits()? {
+            if let (&EventKind::Deposited { requester, deadline, .. }, Some(job)) = (&event.kind, event.job)
+                && requester == own
+                && now > deadline
+            {
+                calls.push((format!("refund {job}"), contract, refundCall { job }.abi_encode()));
+            }
+        }
+        let contests = self.store.open_contests()?;
+        for event in self.store.locks_of(own)? {
+            let (&EventKind::Rewarded { miner, until, .. }, Some(job)) = (&event.kind, event.job) else { continue };
+            let contested = contests.iter().any(|c| c.job == Some(job) && c.kind.account() == Some(miner));
+            if !contested && now > until {
+                let call = releaseCall { job, miner }.abi_encode();
+                calls.push((format!("release {job} {miner}"), contract, call));
+            }
+        }
+        self.store.enqueue(&calls, now_ms)?;
+        Ok(calls.len())
+    }
+
     /// Queues the release of the stake behind a paid job.
     ///
     /// # Errors
@@ -350,6 +387,10 @@ impl Settlement for EvmSettlement {
             deadline_ms: deadline.saturating_mul(1000),
             ended: self.ended(key)?.is_some(),
         }))
+    }
+
+    fn next_attempt(&self, job: JobId) -> Result<u32, SettlementError> {
+        Ok(self.store.last_attempt(job.0)?.saturating_add(1))
     }
 
     /// The contract knows nothing of assignments: kept here are the miners' acceptances, without which it would neither pay nor

@@ -272,8 +272,15 @@ pub(crate) async fn read_validators(
 
 pub(crate) async fn read_rules(rpc: &Rpc, contract: Address) -> Result<ContractRules, SettlementError> {
     let at = BlockId::latest();
+    // What has no such function refuses the call: a token, a wallet.
+    let token = view(rpc, contract, &InfernetSettlement::TOKENCall {}, at).await.map_err(|error| match error {
+        SettlementError::Refused { .. } => {
+            SettlementError::NoContract { address: contract, found: "another contract".to_owned() }
+        }
+        other => other,
+    })?;
     Ok(ContractRules {
-        token: view(rpc, contract, &InfernetSettlement::TOKENCall {}, at).await?,
+        token,
         split_ppm: view(rpc, contract, &InfernetSettlement::SPLIT_PPMCall {}, at).await?,
         least_stake_ppm: view(rpc, contract, &InfernetSettlement::LEAST_STAKE_PPMCall {}, at).await?,
         slash_ppm: view(rpc, contract, &InfernetSettlement::SLASH_PPMCall {}, at).await?,

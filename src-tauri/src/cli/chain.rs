@@ -46,6 +46,9 @@ pub(crate) struct ChainFiles {
     /// Folder of the identity and the chain's files
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
+    /// A file whose first line is the identity's passphrase (also INFERNET_PASSPHRASE_FILE) [default: it is asked for]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// File with a secp256k1 key as 64 hexadecimal digits, instead of the identity's account
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

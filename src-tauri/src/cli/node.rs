@@ -27,6 +27,9 @@ pub(crate) struct NodeArgs {
     /// Begin a network of this name, with this node as its validator; prints an invitation for the others
     #[arg(long, value_name = "NAME", conflicts_with = "join")]
     pub(crate) found: Option<String>,
+    /// Settle the new network's jobs by the contract that `infernet chain deploy` or `use` has chosen in this folder, not by this node's ledger
+    #[arg(long, requires = "found")]
+    pub(crate) chain: bool,
     /// Join the network of an invitation; it is remembered for the next start
     #[arg(long, value_name = "INVITATION")]
     pub(crate) join: Option<String>,
@@ -88,6 +91,9 @@ pub(crate) struct DemoArgs {
     /// Denoising steps of a job
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=200))]
     pub(crate) steps: u32,
+    /// Settle by a contract on a chain of this computer's own (needs Foundry's anvil)
+    #[arg(long)]
+    pub(crate) chain: bool,
     /// Folder for the clips
     #[arg(long, default_value = "demo-clips", value_name = "FOLDER")]
     pub(crate) out: PathBuf,

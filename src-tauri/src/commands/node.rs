@@ -10,13 +10,16 @@ use infernet_engine::devices::ProbeCommand;
 use infernet_network::identity::Identity;
 use infernet_network::proof::Digest;
 use infernet_network::swarm::{Multiaddr, SwarmConfig};
-use infernet_network::wire::{Invitation, Roles};
+use infernet_network::wire::{Invitation, NetworkChain, Roles};
 use infernet_node::backend::{BackendConfig, NodeBackend, SettingsError, SettingsStore, policy_of};
+use infernet_node::chain::{chain_of, network_of};
 use infernet_node::http::HttpServer;
 use infernet_node::node::{Node, NodeConfig};
 use infernet_node::worker::WorkerConfig;
+use infernet_settlement::evm::ChainConfig;
 use serde::Serialize;
 
+use super::chain::files;
 use super::exchange::random;
 use super::serving;
 use crate::cli::{NodeArgs, RoleArg};
@@ -51,6 +54,9 @@ struct Up {
     token_file: PathBuf,
     /// For other computers, where the owner switched that on.
     remote: Option<Remote>,
+    /// Its account, where the network settles on a chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
 }
 
 /// How other computers reach the API.
@@ -98,6 +104,7 @@ impl Host {
             api: server.url(),
             token_file,
             remote: server.remote_address().map(|(listen, fingerprint)| Remote { listen, fingerprint }),
+            account: node.roles().chain.as_ref().map(|chain| chain.address().to_string()),
         };
         Ok(Self { node, backend, server, up })
     }
@@ -160,6 +167,11 @@ pub(super) fn run(arguments: &NodeArgs) -> Result {
                 output::line(&format!("listening at {address}"))?;
             }
             output::line(&format!("others join with: infernet node --join {}", up.invitation))?;
+            if let Some(account) = &up.account {
+                output::line(&format!(
+                    "its account on the chain is {account}: `infernet chain status` shows what it has"
+                ))?;
+            }
             output::line(&format!("its API is at {}, with the token in {}", up.api, up.token_file.display()))?;
             if let Some(remote) = &up.remote {
                 let port = remote.listen.port();
@@ -222,6 +234,12 @@ fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Inv
     let path = data.join(NETWORK_FILE);
     let invitation = match (&arguments.found, &arguments.join) {
         (Some(name), _) => match remembered(&path)? {
+            Some(known) if known.validator == identity.public_key() && arguments.chain && known.chain.is_none() => {
+                return Err(Failure::input(format!(
+                    "the network `{}` settles in this node's ledger; use another --data folder to begin one that settles on a chain",
+                    known.name
+                )));
+            }
             Some(known) if known.validator == identity.public_key() => known,
             Some(known) => {
                 return Err(Failure::input(format!(
@@ -235,6 +253,7 @@ fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Inv
                 validator: identity.public_key(),
                 bootstrap: Vec::new(),
                 swarm_key: None,
+                chain: chain_to_found(arguments, data)?,
             },
         },
         (None, Some(text)) => Invitation::parse(text).map_err(|error| Failure::input(error.to_string()))?,
@@ -253,6 +272,47 @@ fn network(arguments: &NodeArgs, data: &Path, identity: &Identity) -> Result<Inv
     invitation.bootstrap.truncate(Invitation::MAX_ADDRESSES);
     remember_network(data, &invitation)?;
     Ok(invitation)
+}
+
+/// The contract for a new network's invitation.
+fn chain_to_found(arguments: &NodeArgs, data: &Path) -> Result<Option<NetworkChain>> {
+    if !arguments.chain {
+        return Ok(None);
+    }
+    let chosen = files::chosen(data)?.ok_or_else(|| {
+        Failure::input(format!(
+            "no contract is chosen in {}; run `infernet chain deploy` or `infernet chain use` with --data {0} first",
+            data.display()
+        ))
+    })?;
+    Ok(Some(network_of(&chosen.address)))
+}
+
+/// How to reach the network's contract: as its invitation says, unless this folder has its own settings for it. Kept for
+/// `infernet chain`, which asks the same account's outbox.
+fn chain(data: &Path, network: &Invitation) -> Result<Option<ChainConfig>> {
+    let Some(named) = &network.chain else { return Ok(None) };
+    let invited = ChainConfig::new(chain_of(named));
+    match files::chosen(data)? {
+        Some(own)
+            if (own.address.chain_id, own.address.contract) == (invited.address.chain_id, invited.address.contract) =>
+        {
+            Ok(Some(own))
+        }
+        Some(own) => Err(Failure::input(format!(
+            "the network `{}` settles by contract {} on chain {}, this folder's chain.json is about {} on chain {}; use another --data folder, or move chain.json away",
+            network.name,
+            invited.address.contract,
+            invited.address.chain_id,
+            own.address.contract,
+            own.address.chain_id
+        ))),
+        None => {
+            invited.check().map_err(|error| super::chain::failed(&error))?;
+            files::choose(data, &invited)?;
+            Ok(Some(invited))
+        }
+    }
 }
 
 fn remembered(path: &Path) -> Result<Option<Invitation>> {
@@ -290,6 +350,7 @@ fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation, settings: &
         swarm.listen.retain(|address| address.to_string().contains("/tcp/"));
     }
     let assets = paths::assets_dir()?;
+    let chain = chain(&data, network)?;
     Ok(NodeConfig {
         data,
         swarm,
@@ -308,6 +369,7 @@ fn config(arguments: &NodeArgs, data: PathBuf, network: &Invitation, settings: &
         clip_model: Some(assets.join("models").join("starter-clip")),
         // A node that takes any fee still offers the usual one.
         usual_price_per_step: settings.policy.min_fee_per_step_microcredits.max(PRICE),
+        chain,
     })
 }
 

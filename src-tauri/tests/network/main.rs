@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+mod chain;
+mod chain_world;
 mod faults;
 mod hostile;
 mod life;

@@ -118,7 +118,7 @@ impl Drop for Process {
 }
 
 /// A free port: the validator has to come back where it was.
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -173,6 +173,7 @@ impl Network {
             attack: None,
             clip_model: None,
             usual_price_per_step: 300,
+            chain: None,
         };
         let store =
             infernet_engine::store::ModelStore::new(self.path("models"), vec![Path::new(ASSETS).join("models")]);

@@ -94,7 +94,11 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
             let request = ClaimRequest { request_id: Some(request_id), amount_microcredits: None };
             let claimed = client.claim(&request).await.map_err(fail)?;
             again(link, &[Part::Earnings, Part::Receipts, Part::Status, Part::Stake]);
-            return Ok(format!("{} claimed", format::credits(claimed.claimed_microcredits)));
+            let amount = format::credits(claimed.claimed_microcredits);
+            if claimed.transaction.is_some() {
+                return Ok(format!("{amount} claimed on the chain; yours once that is confirmed"));
+            }
+            return Ok(format!("{amount} claimed"));
         }
         Action::ChangeStake { request_id, action, amount_microcredits } => {
             let request = StakeRequest { request_id: Some(request_id), action, amount_microcredits };
@@ -106,7 +110,11 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
                 StakeAction::Unstake => "on its way back to your balance",
                 StakeAction::Withdraw => "moved to your balance",
             };
-            return Ok(format!("{} {what}", format::credits(changed.receipt.change_microcredits.unsigned_abs())));
+            // A contract takes its time: the page shows the transaction until it is confirmed.
+            let Some(receipt) = changed.receipt else {
+                return Ok("sent to the chain; it counts once it is confirmed".to_owned());
+            };
+            return Ok(format!("{} {what}", format::credits(receipt.change_microcredits.unsigned_abs())));
         }
         Action::ChangeModel { id, action } => {
             let model = client.change_model(&id, action).await.map_err(fail)?;

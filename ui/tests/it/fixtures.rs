@@ -257,6 +257,7 @@ fn status() -> Status {
             name: "friends".to_owned(),
             validator: Some(node_id(1)),
             validator_connected: true,
+            chain: None,
         },
         roles: [Role::Miner, Role::Requester].into(),
         started_unix_ms: NOW - 274_000_000,
@@ -305,6 +306,7 @@ fn earnings() -> Earnings {
         total_spent_microcredits: 2_310_000,
         buckets: (0..30).map(bucket).collect(),
         models: Vec::new(),
+        transactions: Vec::new(),
     }
 }
 
@@ -490,6 +492,7 @@ pub(crate) fn quote() -> Quote {
         miners_able: 5,
         seconds: Some(66.0),
         suggested_deadline_secs: 900,
+        chain: None,
     }
 }
 
@@ -538,6 +541,7 @@ pub(crate) fn full() -> Snapshot {
             unstaking: vec![Unstaking { amount_microcredits: 2_000_000, free_at_unix_ms: NOW + 40_000_000 }],
             cool_down_secs: 86_400,
             usual_lock_microcredits: Some(42_090),
+            transactions: Vec::new(),
         }),
         refunds: Loadable::Ready(RefundList::default()),
         trust: Loadable::Ready(trust()),

@@ -264,11 +264,56 @@ impl Store {
     }
 
     /// The contract's names of jobs with this id; more than one where several requesters use it.
-    pub(crate) fn keys_of(&self, id: [u8; 16]) -> Result<Vec<B256>, SettlementError> {
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn keys_of(&self, id: [u8; 16]) -> Result<Vec<B256>, SettlementError> {
         self.read("read", |connection| {
             let mut statement = connection.prepare_cached("SELECT job FROM job_ids WHERE id = ?1 ORDER BY block")?;
             let rows = statement.query_map(params![id.as_slice()], |row| Ok(digest(&row.get::<_, Vec<u8>>(0)?)))?;
             rows.collect()
+        })
+    }
+
+    /// Everything that was read, oldest first, from a block on.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn events_from(&self, block: u64) -> Result<Vec<ChainEvent>, SettlementError> {
+        self.read("read", |connection| {
+            let mut statement = connection
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE block >= ?1 ORDER BY block, place"))?;
+            let rows = statement.query_map(params![signed(block)], event)?;
+            rows.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// What has happened to an account, as miner or requester, oldest first.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn events_about(&self, account: Address) -> Result<Vec<ChainEvent>, SettlementError> {
+        self.read("read", |connection| {
+            let mut statement = connection
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE account = ?1 ORDER BY block, place"))?;
+            let rows = statement.query_map(params![account.as_slice()], event)?;
+            rows.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// A miner's paid jobs whose stake was neither freed nor put aside.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn locks_of(&self, miner: Address) -> Result<Vec<ChainEvent>, SettlementError> {
+        self.read("read", |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM events WHERE name = 'rewarded' AND account = ?1 AND NOT EXISTS
+                 (SELECT 1 FROM events AS later WHERE later.job = events.job AND later.account = events.account
+                  AND later.name IN ('released', 'slash_proposed') AND (later.block, later.place) > (events.block, events.place))"
+            ))?;
+            let rows = statement.query_map(params![miner.as_slice()], event)?;
+            rows.filter_map(Result::transpose).collect()
         })
     }
 

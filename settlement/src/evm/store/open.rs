@@ -145,6 +145,11 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path })
     }
 
+    /// What the file of a chain, contract and account is called.
+    pub fn file_name(domain: Domain, account: Address) -> String {
+        format!("{}-{}-{account}.sqlite", domain.chain_id, domain.contract)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,11 +1,13 @@
 //! What is to be sent and what was sent.
 
 use alloy::primitives::{Address, B256, Bytes};
+use alloy::sol_types::SolCall as _;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 
 use super::open::Store;
 use crate::error::SettlementError;
+use crate::evm::abi::InfernetSettlement::depositCall;
 
 /// How far a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +80,13 @@ pub struct Intent {
     pub refusals: u32,
     /// What there is to say about it.
     pub note: String,
+}
+
+impl Intent {
+    /// What a deposit pays, in micro-credits; none of other calls.
+    pub fn deposit_amount(&self) -> Option<u64> {
+        depositCall::abi_decode(&self.calldata).ok().map(|call| call.amount)
+    }
 }
 
 /// A signed form of an intent. All of one intent have the same nonce, so that at most one of them is ever mined.
@@ -183,6 +192,32 @@ impl Store {
             let mut statement =
                 connection.prepare(&format!("SELECT {COLUMNS} FROM intents ORDER BY id DESC LIMIT ?1"))?;
             statement.query_map(params![most], intent)?.collect()
+        })
+    }
+
+    /// Intents whose name begins with this, oldest first.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn intents_named(&self, beginning: &str) -> Result<Vec<Intent>, SettlementError> {
+        self.read("read", |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM intents WHERE substr(name, 1, length(?1)) = ?1 ORDER BY id"
+            ))?;
+            statement.query_map(params![beginning], intent)?.collect()
+        })
+    }
+
+    /// Intents that are not over, oldest first.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn open_intents(&self) -> Result<Vec<Intent>, SettlementError> {
+        self.read("read", |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM intents WHERE state IN ('queued', 'sent', 'mined') ORDER BY id"
+            ))?;
+            statement.query_map([], intent)?.collect()
         })
     }
 

@@ -126,6 +126,39 @@ impl Store {
         Ok(stakes.into_iter().fold(0u64, |sum, stake| sum.saturating_add(stake.cast_unsigned())))
     }
 
+    /// Stake that an account has promised to jobs that are not over.
+    pub(crate) fn promised_by(&self, account: Address) -> Result<u64, SettlementError> {
+        // No attempt has the number 0.
+        self.promised(account, [0; 16], 0)
+    }
+
+    /// The job and attempt of an acceptance that was assigned: by the contract's name of the job and the miner's account.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn part_of(&self, key: B256, miner: Address) -> Result<Option<([u8; 16], u32)>, SettlementError> {
+        self.read("read", |connection| {
+            connection
+                .query_row(
+                    "SELECT job, attempt FROM accepted WHERE key = ?1 AND address = ?2 ORDER BY attempt DESC LIMIT 1",
+                    params![key.as_slice(), miner.as_slice()],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
+        })
+    }
+
+    /// The last attempt at a job that was assigned; 0 where none was.
+    pub(crate) fn last_attempt(&self, job: [u8; 16]) -> Result<u32, SettlementError> {
+        self.read("read", |connection| {
+            connection.query_row(
+                "SELECT coalesce(max(attempt), 0) FROM accepted WHERE job = ?1",
+                params![job.as_slice()],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// The part of a miner, or of all (none), in a job is over.
     pub(crate) fn end_acceptance(&self, job: [u8; 16], miner: Option<[u8; 32]>) -> Result<(), SettlementError> {
         self.write("end acceptances in", |transaction| {

@@ -3,15 +3,14 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use infernet_network::identity::Keeper;
 use infernet_settlement::evm::{ChainConfig, Domain, Driver, EvmKey, Store};
 
 use crate::cli::ChainFiles;
 use crate::failure::{Failure, Result};
 use crate::paths;
+use crate::safe::Safe;
 
 const CONFIG_FILE: &str = "chain.json";
-const IDENTITY_FILE: &str = "identity.key";
 
 pub(super) fn folder(files: &ChainFiles) -> Result<PathBuf> {
     match &files.data {
@@ -29,8 +28,7 @@ pub(super) fn key(files: &ChainFiles) -> Result<EvmKey> {
     }
     let folder = folder(files)?;
     std::fs::create_dir_all(&folder)?;
-    let keeper = Keeper::PlainFile { path: folder.join(IDENTITY_FILE) };
-    let (identity, new) = keeper.load_or_create().map_err(|error| Failure::Failed(error.into()))?;
+    let (identity, new) = Safe::new(&folder, files.passphrase_file.as_deref()).open_or_create()?;
     if new && !files.json {
         eprintln!("made a new identity in {}; back it up, it is the key to the account", folder.display());
     }
@@ -38,30 +36,40 @@ pub(super) fn key(files: &ChainFiles) -> Result<EvmKey> {
 }
 
 pub(super) fn config(files: &ChainFiles) -> Result<ChainConfig> {
-    let path = folder(files)?.join(CONFIG_FILE);
+    let folder = folder(files)?;
+    chosen(&folder)?.ok_or_else(|| {
+        Failure::input(format!(
+            "no contract is chosen ({} is not there)\n  run `infernet chain use` with the contract's address, or `infernet chain deploy`",
+            folder.join(CONFIG_FILE).display()
+        ))
+    })
+}
+
+/// The contract that was chosen in a folder; none where none was.
+pub(in crate::commands) fn chosen(folder: &Path) -> Result<Option<ChainConfig>> {
+    let path = folder.join(CONFIG_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Failure::input(format!(
-                "no contract is chosen ({} is not there)\n  run `infernet chain use` with the contract's address, or `infernet chain deploy`",
-                path.display()
-            )));
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::input(format!("can't read {}: {error}", path.display()))),
     };
     let config: ChainConfig = serde_json::from_str(&text).map_err(|error| {
         Failure::input(format!("{} is damaged: {error}\n  run `infernet chain use` again", path.display()))
     })?;
     config.check().map_err(|error| super::failed(&error))?;
-    Ok(config)
+    Ok(Some(config))
 }
 
 /// Writes `chain.json`, whole or not at all.
 pub(super) fn save(files: &ChainFiles, config: &ChainConfig) -> Result<PathBuf> {
-    let folder = folder(files)?;
-    std::fs::create_dir_all(&folder)?;
+    choose(&folder(files)?, config)
+}
+
+/// The same, in a folder.
+pub(in crate::commands) fn choose(folder: &Path, config: &ChainConfig) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
     let path = folder.join(CONFIG_FILE);
-    let mut draft = tempfile::NamedTempFile::new_in(&folder)?;
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
     let text = serde_json::to_string_pretty(config).map_err(anyhow::Error::from)?;
     draft.write_all(text.as_bytes())?;
     draft.write_all(b"\n")?;
@@ -70,9 +78,9 @@ pub(super) fn save(files: &ChainFiles, config: &ChainConfig) -> Result<PathBuf> 
     Ok(path)
 }
 
-pub(super) fn store(folder: &Path, domain: Domain, key: &EvmKey) -> Result<Store> {
-    let name = format!("{}-{}-{}.sqlite", domain.chain_id, domain.contract, key.address());
-    Store::open(folder.join("chain").join(name), domain, key.address()).map_err(|error| super::failed(&error))
+pub(in crate::commands) fn store(folder: &Path, domain: Domain, key: &EvmKey) -> Result<Store> {
+    let path = folder.join("chain").join(Store::file_name(domain, key.address()));
+    Store::open(path, domain, key.address()).map_err(|error| super::failed(&error))
 }
 
 /// Everything to talk to the contract that is chosen.

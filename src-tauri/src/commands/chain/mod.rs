@@ -1,7 +1,7 @@
 //! `infernet chain`: settlement on an EVM chain.
 
 mod deploy;
-mod files;
+pub(super) mod files;
 mod send;
 mod status;
 
@@ -23,7 +23,7 @@ pub(super) fn run(command: &ChainCommand) -> Result {
 }
 
 /// An error with its next step and code.
-fn failed(error: &infernet_settlement::SettlementError) -> Failure {
+pub(super) fn failed(error: &infernet_settlement::SettlementError) -> Failure {
     let text = format!("{error}\n  {} ({})", error.next_step(), error.code());
     match error.code() {
         "chain.config" | "chain.key" | "chain.conflict" | "chain.amount" => Failure::input(text),

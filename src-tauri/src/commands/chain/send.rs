@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use infernet_settlement::SettlementError;
-use infernet_settlement::evm::{EvmAccount, Intent};
+use infernet_settlement::evm::{ChainStatus, EvmAccount, Intent, U256};
 
 use super::{failed, files};
 use crate::cli::{ChainCommand, SendArgs};
@@ -47,15 +47,58 @@ pub(super) async fn run(command: &ChainCommand) -> Result {
         }
         return all.iter().try_for_each(print);
     }
-    let rules = driver.status().await.map_err(|error| failed(&error))?.rules;
-    let account = EvmAccount::new(driver.store().clone(), driver.domain(), key, rules);
+    let status = driver.status().await.map_err(|error| failed(&error))?;
+    let account = EvmAccount::new(driver.store().clone(), driver.domain(), key, status.rules);
     let reference = match &send.reference {
         Some(reference) => reference.clone(),
-        None => random()?,
+        None => {
+            // With a reference it may be on its way already, and the chain decides.
+            check(command, &status)?;
+            random()?
+        }
     };
     let name = queue(command, &account, &reference).map_err(|error| failed(&error))?;
     let intent = driver.complete(&name, patience).await.map_err(|error| failed(&error))?;
     if send.files.json { output::json(&intent) } else { print(&intent) }
+}
+
+/// What the chain would refuse, said before anything is sent.
+fn check(command: &ChainCommand, status: &ChainStatus) -> Result {
+    let (stake, account) = (&status.stake, status.account);
+    let tokens = |amount: u64| {
+        if status.balance_microcredits >= U256::from(amount) {
+            return Ok(());
+        }
+        let found = status.balance_microcredits;
+        Err(Failure::input(format!(
+            "{account} has {found} micro-credits in tokens, {amount} are asked for\n  send it tokens, or ask for less"
+        )))
+    };
+    if status.gas_balance_wei.is_zero() {
+        return Err(Failure::input(format!(
+            "{account} has nothing to pay gas with\n  send it some of the chain's coin"
+        )));
+    }
+    match command {
+        ChainCommand::Stake(one) | ChainCommand::Bond(one) => tokens(one.microcredits),
+        ChainCommand::Contest(_) => tokens(status.rules.contest_bond),
+        ChainCommand::Unstake(one) if one.microcredits > stake.free => Err(Failure::input(format!(
+            "{account} has {} micro-credits of free stake, {} are asked for\n  ask for less, or wait until jobs' windows are over",
+            stake.free, one.microcredits
+        ))),
+        ChainCommand::Withdraw(_) if stake.cooling == 0 => {
+            Err(Failure::input(format!("{account} is taking no stake out\n  begin with `infernet chain unstake`")))
+        }
+        ChainCommand::Withdraw(_) if now_ms() / 1000 < stake.due_at => Err(Failure::input(format!(
+            "{} micro-credits of stake can be taken out in {} s\n  wait until then",
+            stake.cooling,
+            stake.due_at.saturating_sub(now_ms() / 1000)
+        ))),
+        ChainCommand::Claim(_) if status.claimable_microcredits.is_zero() => {
+            Err(Failure::input(format!("the contract owes {account} nothing")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn queue(

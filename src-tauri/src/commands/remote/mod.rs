@@ -5,6 +5,7 @@ mod doctor;
 mod invite;
 mod jobs;
 mod money;
+mod on_chain;
 mod pause;
 mod peers;
 mod refund;

@@ -3,6 +3,8 @@
 use infernet_api::types::money::{StakeAction, StakeInfo, StakeRequest};
 
 use super::money::{confirm, credits};
+use super::on_chain;
+use super::status::word;
 use super::time::{duration, relative};
 use crate::cli::{NodeStakeArgs, StakeVerb};
 use crate::connection;
@@ -36,7 +38,11 @@ pub(super) fn run(arguments: &NodeStakeArgs) -> Result {
         if !confirm(&question, arguments.yes)? {
             return Ok(());
         }
-        let changed = client.change_stake(&request).await?;
+        let mut changed = client.change_stake(&request).await?;
+        if let Some(transaction) = changed.transaction.take() {
+            changed.transaction = Some(on_chain::confirmed(&client, transaction, json).await?);
+            changed.stake = client.stake().await?;
+        }
         if json { output::json(&changed) } else { print(&changed.stake) }
     })
 }
@@ -57,6 +63,13 @@ fn print(stake: &StakeInfo) -> Result {
     for unstaking in &stake.unstaking {
         let when = relative(unstaking.free_at_unix_ms);
         output::line(&format!("unstaking  {}, free {when}", credits(unstaking.amount_microcredits)))?;
+    }
+    for transaction in &stake.transactions {
+        let state = word(&transaction.state);
+        output::line(&format!(
+            "under way  {} ({state}, {} of {} confirmations)",
+            transaction.name, transaction.confirmations, transaction.confirmations_needed
+        ))?;
     }
     if let Some(usual) = stake.usual_lock_microcredits {
         output::line(&format!("a job      locks about {}", credits(usual)))?;

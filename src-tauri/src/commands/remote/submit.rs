@@ -4,7 +4,7 @@ use infernet_api::types::job::{NewJob, Quote};
 
 use super::money::credits;
 use super::time::duration;
-use super::watch;
+use super::{on_chain, watch};
 use crate::cli::SubmitArgs;
 use crate::connection;
 use crate::failure::{Failure, Result};
@@ -22,7 +22,16 @@ pub(super) fn run(arguments: &SubmitArgs) -> Result {
             let quote = client.quote(&order).await?;
             return if json { output::json(&quote) } else { print_quote(&quote) };
         }
-        let job = client.submit(&order).await?;
+        let on_chain = client.status().await?.network.chain.is_some();
+        if on_chain && !json {
+            let quote = client.quote(&order).await?;
+            let deposit = order.deposit_microcredits.unwrap_or(quote.suggested_deposit_microcredits);
+            on_chain::cost(&quote, deposit).iter().try_for_each(|line| output::line(line))?;
+        }
+        let mut job = client.submit(&order).await?;
+        if on_chain {
+            job = on_chain::deposited(&client, job.id, json).await?;
+        }
         if !json {
             output::line(&format!("{}: posted, {} deposited", job.id, credits(job.deposit_microcredits)))?;
         }
@@ -71,6 +80,9 @@ fn print_quote(quote: &Quote) -> Result {
     ))?;
     output::line(&format!("fee        {} of it", credits(quote.fee_microcredits)))?;
     output::line(&format!("balance    {}", credits(quote.balance_microcredits)))?;
+    if let Some(cost) = on_chain::cost(quote, quote.suggested_deposit_microcredits) {
+        output::line(&format!("chain      {cost}"))?;
+    }
     output::line(&format!("miners     {} can take it now", quote.miners_able))?;
     let time =
         quote.seconds.map_or_else(|| "not known".to_owned(), |secs| format!("about {}", duration(secs.ceil() as u64)));

@@ -10,9 +10,9 @@ use infernet_api::types::job::{Job, JobStage};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::jobs;
 use super::money::credits;
 use super::status::word;
+use super::{jobs, on_chain};
 use crate::cli::WatchArgs;
 use crate::connection;
 use crate::failure::{Failure, Result};
@@ -106,7 +106,7 @@ async fn finished(client: &Client, id: JobId, bar: &indicatif::ProgressBar) -> R
         }
         bar.set_prefix(word(&job.stage));
         bar.set_position(u64::from(job.progress.done_ppm));
-        bar.set_message(jobs::line(&job));
+        bar.set_message(on_chain::waits(&job).map_or_else(|| jobs::line(&job), str::to_owned));
     }
 }
 

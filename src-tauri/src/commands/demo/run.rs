@@ -1,9 +1,8 @@
-//! `infernet demo`: a whole network on this computer, in real processes.
+//! The demonstration: nodes are started, jobs ordered and followed, and what became of them is reported.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,14 +12,16 @@ use infernet_api::ModelId;
 use infernet_api::client::Client;
 use infernet_api::types::job::NewJob;
 use infernet_ledger::{AccountId, Entry, Journal, Outcome, Receipt};
-use infernet_network::identity::Identity;
 use infernet_network::swarm::SwarmConfig;
 use infernet_network::wire::{Invitation, JobId, JobStage, Roles};
 use infernet_node::miner::Policy;
 use infernet_node::node::{Node, NodeConfig};
 use infernet_node::worker::WorkerConfig;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::nodes::{NODE_START, NodeProcess, start_node};
+use super::on_chain::{self, MEMBERS, OnChain};
+use super::sums::{self, ChainReport};
 use crate::cli::DemoArgs;
 use crate::connection;
 use crate::failure::{Failure, Result};
@@ -36,8 +37,6 @@ const PROMPTS: [&str; 5] = [
 ];
 /// Of the whole demonstration.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// For one node to start, and for its miner to stake and be heard.
-const NODE_START: Duration = Duration::from_secs(60);
 const PRICE: u64 = 300;
 const REFRESH: Duration = Duration::from_millis(250);
 
@@ -48,6 +47,9 @@ struct Report {
     ledger_sum_ok: bool,
     journal_ok: bool,
     entries: u64,
+    /// What the contract has done, and the sums of its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<ChainReport>,
     seconds: f64,
 }
 
@@ -73,29 +75,29 @@ struct MinerRow {
     failed_checks: Vec<String>,
 }
 
-/// What a node says when it is up.
-#[derive(Deserialize)]
-struct Up {
-    node: String,
-    invitation: String,
+/// Where the books are.
+enum Source<'a> {
+    /// The validator's ledger.
+    Ledger(&'a Path),
+    /// The contract.
+    Chain(&'a OnChain),
 }
 
-/// A node in a process of its own, ended with this value.
-struct NodeProcess {
-    child: Child,
-    up: Up,
-}
-
-impl Drop for NodeProcess {
-    fn drop(&mut self) {
-        // Gone already is fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A miner by now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MinerNow {
+    pub(super) trust_ppm: u32,
+    pub(super) paid: u64,
+    pub(super) slashed: u64,
+    pub(super) earned_microcredits: u64,
+    pub(super) slashed_microcredits: u64,
+    pub(super) failed_checks: Vec<String>,
 }
 
 struct Actors {
     validator: NodeProcess,
+    /// Other members of the contract.
+    members: Vec<NodeProcess>,
     miners: Vec<(NodeProcess, Option<String>)>,
 }
 
@@ -105,7 +107,9 @@ impl Actors {
         let validator = ("the validator".to_owned(), &mut self.validator);
         let miners = self.miners.iter_mut().enumerate();
         let miners = miners.map(|(number, (miner, _))| (format!("miner {}", number + 1), miner));
-        for (name, node) in std::iter::once(validator).chain(miners) {
+        let members = self.members.iter_mut().enumerate();
+        let members = members.map(|(number, member)| (format!("member {}", number + 1), member));
+        for (name, node) in std::iter::once(validator).chain(miners).chain(members) {
             if let Some(status) = node.child.try_wait()? {
                 return Err(Failure::Failed(anyhow::anyhow!(
                     "{name} ended before the demonstration ({status}); its messages are above"
@@ -116,7 +120,7 @@ impl Actors {
     }
 }
 
-pub(super) fn run(arguments: &DemoArgs) -> Result {
+pub(in crate::commands) fn run(arguments: &DemoArgs) -> Result {
     let attack: Attack = arguments.attack.parse().map_err(|error| Failure::Input(anyhow::Error::new(error)))?;
     std::fs::create_dir_all(&arguments.out)?;
     let interrupted = interrupt::flag();
@@ -128,29 +132,54 @@ pub(super) fn run(arguments: &DemoArgs) -> Result {
         }
     };
     say("starting a validator, its miners and a requester, each with an identity of its own, on 127.0.0.1");
-    let mut actors = start_all(arguments, &attack, scratch.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let world = if arguments.chain {
+        let miners = usize::from(arguments.miners) + 1;
+        Some(runtime.block_on(OnChain::start(scratch.path(), miners, &say))?)
+    } else {
+        None
+    };
+    let mut actors = start_all(arguments, &attack, scratch.path())?;
     let ledger = scratch.path().join("validator").join("validator").join("ledger.sqlite");
-    let jobs = runtime.block_on(order_all(arguments, &mut actors, scratch.path(), &ledger, &interrupted, start))?;
-    let report = conclude(arguments, &actors, &ledger, jobs, start)?;
+    let source = world.as_ref().map_or(Source::Ledger(&ledger), Source::Chain);
+    let jobs = runtime.block_on(order_all(arguments, &mut actors, scratch.path(), &source, &interrupted, start))?;
+    if let Some(world) = &world {
+        say("all jobs are over; waiting until every payment counts on the chain and every slash is handed out");
+        runtime.block_on(world.ended(jobs.len()))?;
+    }
+    let mut report = conclude(arguments, &actors, &ledger, &source, jobs, start)?;
     drop(actors);
+    if let Some(world) = &world {
+        report.chain = Some(runtime.block_on(world.close())?);
+        report.seconds = start.elapsed().as_secs_f64();
+    }
     if arguments.json {
         output::json(&report)?;
     } else {
         show(&report)?;
     }
     let settled = report.jobs.iter().filter(|job| job.stage == JobStage::Settled).count();
-    if settled == report.jobs.len() && report.ledger_sum_ok && report.journal_ok {
+    let sums = report.ledger_sum_ok && report.journal_ok && report.chain.as_ref().is_none_or(|chain| chain.sum_ok);
+    if settled == report.jobs.len() && sums {
         return Ok(());
     }
-    Err(Failure::Failed(anyhow::anyhow!("{settled} of {} jobs were settled", report.jobs.len())))
+    let sums = if sums { "hold" } else { "do not hold" };
+    Err(Failure::Failed(anyhow::anyhow!("{settled} of {} jobs were settled; the sums {sums}", report.jobs.len())))
 }
 
 fn start_all(arguments: &DemoArgs, attack: &Attack, scratch: &Path) -> Result<Actors> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let each = (threads / (usize::from(arguments.miners) + 1)).max(1).to_string();
-    let validator =
-        start_node(&scratch.join("validator"), &["--found", "demo", "--roles", "validator", "--threads", &each])?;
+    let mut options = vec!["--found", "demo", "--roles", "validator", "--threads", &each];
+    options.extend(arguments.chain.then_some("--chain"));
+    let validator = start_node(&scratch.join("validator"), &options)?;
+    let mut members = Vec::new();
+    if arguments.chain {
+        for number in 0..MEMBERS {
+            let options = ["--join", &validator.up.invitation, "--roles", "validator", "--threads", &each];
+            members.push(start_node(&scratch.join(format!("member-{number}")), &options)?);
+        }
+    }
     let price = PRICE.to_string();
     let mut miners = Vec::new();
     for number in 0..=arguments.miners {
@@ -164,45 +193,7 @@ fn start_all(arguments: &DemoArgs, attack: &Attack, scratch: &Path) -> Result<Ac
         let miner = start_node(&folder, &options)?;
         miners.push((miner, cheats.then(|| attack.name().to_owned())));
     }
-    Ok(Actors { validator, miners })
-}
-
-fn start_node(folder: &Path, options: &[&str]) -> Result<NodeProcess> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["node", "--json", "--loopback", "--api-listen", "127.0.0.1:0", "--data"])
-        .arg(folder)
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()?;
-    let Some(out) = child.stdout.take() else { return Err(Failure::Failed(anyhow::anyhow!("a node has no output"))) };
-    // Its one JSON object ends with a line that is a closing brace.
-    let (send, receive) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut lines = BufReader::new(out.take(1 << 20)).lines();
-        let mut text = String::new();
-        while let Some(Ok(line)) = lines.next() {
-            text.push_str(&line);
-            if line == "}" {
-                break;
-            }
-        }
-        // The demonstration may have ended.
-        let _ = send.send(text);
-    });
-    let text = receive.recv_timeout(NODE_START).unwrap_or_default();
-    match serde_json::from_str::<Up>(&text) {
-        Ok(up) => Ok(NodeProcess { child, up }),
-        Err(_) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(Failure::Failed(anyhow::anyhow!(
-                "a node did not start in {} s; its messages are above",
-                NODE_START.as_secs()
-            )))
-        }
-    }
+    Ok(Actors { validator, members, miners })
 }
 
 /// The requester runs in this process: orders all jobs at once and waits for them.
@@ -210,7 +201,7 @@ async fn order_all(
     arguments: &DemoArgs,
     actors: &mut Actors,
     scratch: &Path,
-    ledger: &Path,
+    source: &Source<'_>,
     interrupted: &Arc<AtomicBool>,
     start: Instant,
 ) -> Result<Vec<JobRow>> {
@@ -236,11 +227,16 @@ async fn order_all(
         attack: None,
         clip_model: None,
         usual_price_per_step: PRICE,
+        chain: match source {
+            Source::Ledger(_) => None,
+            Source::Chain(world) => Some(world.config.clone()),
+        },
     };
-    let identity = Identity::generate().map_err(|error| failed(&error))?;
+    std::fs::create_dir_all(&config.data)?;
+    let identity = on_chain::identity(&config.data)?;
     let node = Node::start(identity, paths::model_store()?, &config).map_err(|error| failed(&error))?;
     let Some(requester) = node.roles().requester.clone() else { return Err(failed(&"the node takes no orders")) };
-    wait_for_miners(actors, &connection::client(&scratch.join("validator"))?, ledger, interrupted).await?;
+    wait_for_miners(actors, &connection::client(&scratch.join("validator"))?, source, interrupted).await?;
     let model: ModelId = MODEL.parse().map_err(|error| failed(&error))?;
     let mut ordered: Vec<(JobId, String, Instant)> = Vec::new();
     for number in 0..usize::from(arguments.jobs) {
@@ -260,7 +256,10 @@ async fn order_all(
                 done.entry(*id).or_insert_with(|| since.elapsed());
             }
         }
-        screen.draw(&ordered, &orders, actors, ledger);
+        if let Source::Chain(world) = source {
+            world.look().await;
+        }
+        screen.draw(&ordered, &orders, actors, source);
         if done.len() == ordered.len() {
             break;
         }
@@ -303,7 +302,7 @@ async fn order_all(
 async fn wait_for_miners(
     actors: &mut Actors,
     validator: &Client,
-    ledger: &Path,
+    source: &Source<'_>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result {
     let start = Instant::now();
@@ -312,12 +311,15 @@ async fn wait_for_miners(
             return Err(Failure::Interrupted);
         }
         actors.check_alive()?;
-        let staked = Journal::open_read_only(ledger).is_ok_and(|journal| {
-            actors.miners.iter().all(|(miner, _)| {
-                let account = miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id));
-                account.is_some_and(|account| account.stake.free > 0)
-            })
-        });
+        let staked = match source {
+            Source::Ledger(ledger) => Journal::open_read_only(ledger).is_ok_and(|journal| {
+                actors.miners.iter().all(|(miner, _)| {
+                    let account = miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id));
+                    account.is_some_and(|account| account.stake.free > 0)
+                })
+            }),
+            Source::Chain(world) => world.staked().await,
+        };
         if staked {
             let peers = validator.peers().await?.peers;
             let accepting = |node: &str| {
@@ -366,7 +368,7 @@ impl Screen {
         ordered: &[(JobId, String, Instant)],
         orders: &BTreeMap<JobId, infernet_node::requester::Order>,
         actors: &Actors,
-        ledger: &Path,
+        source: &Source<'_>,
     ) {
         if self.quiet {
             return;
@@ -382,24 +384,16 @@ impl Screen {
                 order.state.attempt
             ));
         }
-        if let Ok(journal) = Journal::open_read_only(ledger) {
-            for (number, (miner, attack)) in actors.miners.iter().enumerate() {
-                let Some(account) =
-                    miner.up.node.parse::<AccountId>().ok().and_then(|id| journal.ledger().account(&id))
-                else {
-                    continue;
-                };
-                let kind = attack.as_deref().unwrap_or("honest");
-                let standing = &account.standing;
-                lines.push(format!(
-                    "  miner {}  {kind:<14} trust {:>4.1} %  paid {}  slashed {}  earned {}",
-                    number + 1,
-                    f64::from(standing.trust_ppm) / 1e4,
-                    standing.paid,
-                    standing.slashed,
-                    account.claimable
-                ));
-            }
+        for (number, (now, (_, attack))) in source.miners(actors).iter().zip(&actors.miners).enumerate() {
+            let kind = attack.as_deref().unwrap_or("honest");
+            lines.push(format!(
+                "  miner {}  {kind:<14} trust {:>4.1} %  paid {}  slashed {}  earned {}",
+                number + 1,
+                f64::from(now.trust_ppm) / 1e4,
+                now.paid,
+                now.slashed,
+                now.earned_microcredits
+            ));
         }
         let text = lines.join("\n");
         if text == self.last {
@@ -421,26 +415,53 @@ impl Screen {
     }
 }
 
-fn conclude(arguments: &DemoArgs, actors: &Actors, ledger: &Path, jobs: Vec<JobRow>, start: Instant) -> Result<Report> {
+impl Source<'_> {
+    /// Miners by now, in their order; none while the books can't be read.
+    fn miners(&self, actors: &Actors) -> Vec<MinerNow> {
+        match self {
+            Self::Chain(world) => world.miners().map(|miner| sums::miner_now(world, miner)).collect(),
+            Self::Ledger(ledger) => {
+                let Ok(journal) = Journal::open_read_only(ledger) else { return Vec::new() };
+                let receipts = journal.receipts(0..journal.head().0 + 1, 10_000).unwrap_or_default();
+                let each = |(miner, _): &(NodeProcess, Option<String>)| {
+                    let Ok(id) = miner.up.node.parse::<AccountId>() else { return MinerNow::default() };
+                    let standing = journal.ledger().account(&id).map(|account| account.standing).unwrap_or_default();
+                    MinerNow {
+                        trust_ppm: standing.trust_ppm,
+                        paid: standing.paid,
+                        slashed: standing.slashed,
+                        earned_microcredits: standing.earned_microcredits,
+                        slashed_microcredits: standing.slashed_microcredits,
+                        failed_checks: failed_checks(&receipts, &id),
+                    }
+                };
+                actors.miners.iter().map(each).collect()
+            }
+        }
+    }
+}
+
+fn conclude(
+    arguments: &DemoArgs,
+    actors: &Actors,
+    ledger: &Path,
+    source: &Source<'_>,
+    jobs: Vec<JobRow>,
+    start: Instant,
+) -> Result<Report> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(anyhow::anyhow!("{error}"));
     let journal = Journal::open_read_only(ledger).map_err(|error| failed(&error))?;
     let verified = journal.verify();
-    let receipts = journal.receipts(0..journal.head().0 + 1, 10_000).map_err(|error| failed(&error))?;
-    let mut miners = Vec::new();
-    for (miner, attack) in &actors.miners {
-        let id: AccountId = miner.up.node.parse().map_err(|error| failed(&error))?;
-        let standing = journal.ledger().account(&id).map(|account| account.standing).unwrap_or_default();
-        let failed_checks = failed_checks(&receipts, &id);
-        miners.push(MinerRow {
-            id: miner.up.node.clone(),
-            honest: attack.is_none(),
-            attack: attack.clone(),
-            earned_microcredits: standing.earned_microcredits,
-            slashed_microcredits: standing.slashed_microcredits,
-            trust: f64::from(standing.trust_ppm) / 1e6,
-            failed_checks,
-        });
-    }
+    let row = |(now, (miner, attack)): (MinerNow, &(NodeProcess, Option<String>))| MinerRow {
+        id: miner.up.node.clone(),
+        honest: attack.is_none(),
+        attack: attack.clone(),
+        earned_microcredits: now.earned_microcredits,
+        slashed_microcredits: now.slashed_microcredits,
+        trust: f64::from(now.trust_ppm) / 1e6,
+        failed_checks: now.failed_checks,
+    };
+    let miners = source.miners(actors).into_iter().zip(&actors.miners).map(row).collect();
     let copy = arguments.out.join("ledger.jsonl");
     let mut export = Vec::new();
     journal.export(&mut export).map_err(|error| failed(&error))?;
@@ -451,6 +472,7 @@ fn conclude(arguments: &DemoArgs, actors: &Actors, ledger: &Path, jobs: Vec<JobR
         ledger_sum_ok: journal.ledger().totals().conserved(),
         journal_ok: verified.is_ok(),
         entries: journal.ledger().entries(),
+        chain: None,
         seconds: start.elapsed().as_secs_f64(),
     })
 }
@@ -495,6 +517,9 @@ fn show(report: &Report) -> Result {
                 100.0 * miner.trust
             ))?,
         }
+    }
+    if let Some(chain) = &report.chain {
+        sums::show(chain)?;
     }
     let holds = |ok: bool| if ok { "holds" } else { "DOES NOT HOLD" };
     output::line(&format!(
