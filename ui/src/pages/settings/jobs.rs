@@ -62,7 +62,7 @@ fn fee(ui: &mut Ui, policy: &PolicySettings, typed: &mut Typed, actions: &mut Ac
     let response = text_field(ui, "Least fee for a denoising step, in credits", "0.0003", text);
     match format::parse_credits(text) {
         Some(fee) if response.lost_focus() && fee != kept => {
-            patch(actions, "policy", "min_fee_per_step_microcredits", fee)
+            patch(actions, "policy", "min_fee_per_step_microcredits", fee);
         }
         None if !text.trim().is_empty() => {
             let colour = crate::theme::palette(ui).bad;
