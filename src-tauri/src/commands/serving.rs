@@ -11,7 +11,7 @@ use infernet_node::http::{
     HttpConfig, HttpError, HttpServer, RemoteConfig, TlsIdentity, announce_url, load_or_create_token, serve,
 };
 use prometheus_client::registry::Registry;
-use sysinfo::{Networks, System};
+use sysinfo::{NetworkData, Networks, System};
 
 use crate::failure::{Failure, Result};
 
@@ -92,7 +92,7 @@ fn own_names() -> Vec<String> {
     let host = System::host_name().ok();
     let local = host.iter().map(|name| format!("{name}.local"));
     let networks = Networks::new_with_refreshed_list().ok();
-    let addresses = networks.iter().flat_map(|networks| networks.values()).flat_map(|network| network.ip_networks());
+    let addresses = networks.iter().flat_map(|networks| networks.values()).flat_map(NetworkData::ip_networks);
     let addresses = addresses.map(|network| network.addr).filter(|address| !address.is_loopback());
     let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
     host.iter().cloned().chain(local).chain(addresses).chain(["localhost".to_owned()]).collect()
