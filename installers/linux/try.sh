@@ -3,10 +3,13 @@
 # Needs root (chroot), debootstrap, Xvfb, xdotool and ffmpeg. Pictures of the window go into FOLDER (default: a new one, which is said).
 set -euo pipefail
 package="$(realpath "${1:?usage: try.sh FILE.deb [FOLDER]}")"
-pictures="$(mkdir -p "${2:-$(mktemp -d)}" && realpath "${2:-$_}")"
+pictures="$(realpath "${2:-$(mktemp -d)}")"
+mkdir -p "$pictures"
 clean="$(mktemp -d)"
+chmod 755 "$clean"
 release="$(. /etc/os-release && echo "$VERSION_CODENAME")"
-mirror="$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } } /^URIs:/ { print $2; exit }' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)"
+sources="$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)"
+mirror="$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } } $1 == "URIs:" { print $2; exit }' <<<"$sources")"
 display=""
 
 finish() {
@@ -23,6 +26,7 @@ someone() { inside setpriv --reuid 1000 --regid 1000 --clear-groups -- env DISPL
 
 say "a clean $release from ${mirror%%\?*}"
 debootstrap --variant=minbase "$release" "$clean" "$mirror" >/dev/null
+rm -f "$clean/etc/apt/sources.list"
 cp /etc/apt/sources.list "$clean/etc/apt/" 2>/dev/null || true
 cp -r /etc/apt/apt.conf.d /etc/apt/sources.list.d /etc/apt/trusted.gpg.d "$clean/etc/apt/" 2>/dev/null || true
 cp /etc/resolv.conf "$clean/etc/" 2>/dev/null || true
