@@ -10,8 +10,8 @@ packages=(build-essential pkg-config curl ca-certificates)
 commands=(cc make pkg-config curl)
 if [ "$purpose" = test ]; then
     # faketime, iproute2 and nftables: tests with wrong clocks and with network namespaces.
-    packages+=(ffmpeg faketime iproute2 nftables nodejs npm)
-    commands+=(ffmpeg ffprobe faketime ip nft node npm)
+    packages+=(ffmpeg faketime iproute2 nftables nodejs npm openssl procps)
+    commands+=(ffmpeg ffprobe faketime ip nft node npm openssl pgrep)
 fi
 # The desktop shell, and the window that software Vulkan draws in tests.
 libraries=()
