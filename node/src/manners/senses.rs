@@ -5,7 +5,7 @@ use std::path::Path;
 
 use infernet_api::types::settings::MiningSettings;
 use starship_battery::{Manager, State};
-use sysinfo::{Disks, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::rules::Surroundings;
 use super::session::Session;
@@ -14,7 +14,6 @@ use super::session::Session;
 pub struct Senses {
     batteries: Option<Manager>,
     processes: Option<System>,
-    disks: Option<Disks>,
     session: Session,
 }
 
@@ -34,7 +33,6 @@ impl Senses {
         Self {
             batteries: opened("batteries", Manager::new()),
             processes: opened("processes", System::new()),
-            disks: opened("disks", Disks::new()),
             session: Session::default(),
         }
     }
@@ -53,7 +51,7 @@ impl Senses {
             listed_app: wanted(!settings.pause_on_apps.is_empty())
                 .and_then(|()| self.runs_one_of(&settings.pause_on_apps)),
             metered: wanted(settings.pause_on_metered_link).and_then(|()| self.session.metered()),
-            disk_free_bytes: self.disk_free(folder),
+            disk_free_bytes: fs4::available_space(folder).ok(),
             others_load_percent: None,
             temperature_celsius: None,
         }
@@ -73,14 +71,6 @@ impl Senses {
             let file = process.exe().and_then(Path::file_name).unwrap_or_default();
             names.iter().any(|wanted| is_named(process.name(), wanted) || is_named(file, wanted))
         }))
-    }
-
-    fn disk_free(&mut self, folder: &Path) -> Option<u64> {
-        let disks = self.disks.as_mut()?;
-        disks.refresh(true);
-        // The longest mount point that the folder lies in.
-        let of = disks.iter().filter(|disk| folder.starts_with(disk.mount_point()));
-        of.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
     }
 }
 
