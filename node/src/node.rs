@@ -182,6 +182,7 @@ impl Node {
             Some(chain) => Some(
                 CoSigner::start(CoSignerParts {
                     chain,
+                    own: identity.public_key(),
                     validator: config.validator,
                     folder: config.data.join("cosigned"),
                     models: Arc::clone(&models),

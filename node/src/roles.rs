@@ -59,6 +59,10 @@ impl Roles {
                 Some(signer) => signer.answer(peer, &request),
                 None => Response::refused("cosign.none", "this node signs no judgements of others"),
             },
+            Request::MemberQuery(query) => match &self.co_signer {
+                Some(signer) => signer.is_member(peer, &query),
+                None => Response::refused("cosign.none", "this node signs no judgements of others"),
+            },
             Request::ModelOffer(query) => match self.manifest(&query.digest).await {
                 Some(manifest) => Response::ModelManifest(manifest),
                 None => Response::refused("model.unknown", "this node does not have the model"),

@@ -51,6 +51,7 @@ put("request", "Settled", 13, {"job_id": job, "receipt": b"receipt", "verdict": 
 put("request", "ModelOffer", 14, {"digest": d(5)})
 put("request", "JobPreview", 15, {"job_id": job, "after_step": 4})
 put("request", "CoSign", 16, {"job_id": job, "attempt": 3, "judgement": b"judgement"})
+put("request", "MemberQuery", 17, {"chain_id": 31337, "contract": bytes([5]) * 20})
 put("response", "Hello", 1, hello)
 put("response", "Ack", 2, {"now_unix_ms": 1700000000000})
 put("response", "Posted", 3, {"job_id": job, "receipt": b"receipt"})

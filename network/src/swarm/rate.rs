@@ -32,6 +32,7 @@ impl MessageClass {
             | Request::Account(_)
             | Request::Receipts(_)
             | Request::ModelOffer(_)
+            | Request::MemberQuery(_)
             | Request::JobPreview(_) => Self::Query,
             Request::PostJob(_)
             | Request::CancelJob(_)

@@ -116,6 +116,16 @@ impl Body for CoSign {
     }
 }
 
+/// Validator to a peer that says it is one: are you a member of this contract? The answer is a signature that ties the peer's key to
+/// the member's account: evidence, with its prompt, is shown to nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberQuery {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The contract.
+    pub contract: EvmAddress,
+}
+
 /// A member has signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoSigned {
@@ -123,4 +133,4 @@ pub struct CoSigned {
     pub signature: EvmSignature,
 }
 
-super::body::unbounded!(CoSigned);
+super::body::unbounded!(CoSigned, MemberQuery);

@@ -29,7 +29,7 @@ mod response;
 pub use announcement::{Announcement, JobNotice, ValidatorHello};
 pub use blob::{BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart, BlobSubject, CHUNK_BYTES, ChunkHeader};
 pub use body::Body;
-pub use chain::{ChainAcceptance, CoSign, CoSigned, EvmAddress, EvmSignature, NetworkChain};
+pub use chain::{ChainAcceptance, CoSign, CoSigned, EvmAddress, EvmSignature, MemberQuery, NetworkChain};
 pub use error::WireError;
 pub use field::Opaque;
 pub use frame::{HEADER_BYTES, Header, Message, Rule, VERSION};

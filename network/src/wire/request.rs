@@ -1,6 +1,6 @@
 //! Questions.
 
-use super::chain::CoSign;
+use super::chain::{CoSign, MemberQuery};
 use super::frame::messages;
 use super::job::{
     AccountQuery, CancelJob, Commit, JobFailed, JobProgress, JobStatus, LedgerRequest, ManifestQuery, OfferJob,
@@ -45,6 +45,8 @@ messages! {
         JobPreview(PreviewQuery) = 15, at most 64;
         /// [`Response::CoSigned`].
         CoSign(CoSign) = 16, at most 33 << 10;
+        /// [`Response::CoSigned`].
+        MemberQuery(MemberQuery) = 17, at most 64;
     }
 }
 
@@ -118,7 +120,7 @@ impl Request {
             Self::Receipts(_) => Expectation::Receipts,
             Self::ModelOffer(_) => Expectation::ModelManifest,
             Self::JobPreview(_) => Expectation::JobPreview,
-            Self::CoSign(_) => Expectation::CoSigned,
+            Self::CoSign(_) | Self::MemberQuery(_) => Expectation::CoSigned,
             Self::MinerOffer(_) | Self::JobProgress(_) | Self::JobFailed(_) | Self::Settled(_) => Expectation::Ack,
         }
     }

@@ -5,9 +5,9 @@ use infernet_network::wire::{
     Accepted, Account, AccountQuery, Ack, Announcement, BlobFetch, BlobHeader, BlobKind, BlobMessage, BlobStart,
     BlobSubject, CHUNK_BYTES, CancelJob, ChainAcceptance, ChunkHeader, CoSign, CoSigned, Commit, EvmAddress,
     EvmSignature, HEADER_BYTES, Hello, JobFailed, JobId, JobNotice, JobPreview, JobProgress, JobStage, JobState,
-    JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, Message, MinerOffer, ModelManifest, Nonce,
-    OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, PreviewQuery, ReceiptList, ReceiptsQuery, Refusal,
-    Request, Response, Roles, Settled, ValidatorHello, WireError,
+    JobStatus, LedgerAnswer, LedgerRequest, ManifestFile, ManifestQuery, MemberQuery, Message, MinerOffer,
+    ModelManifest, Nonce, OfferJob, OfferedModel, Opaque, PostJob, Posted, Preview, PreviewQuery, ReceiptList,
+    ReceiptsQuery, Refusal, Request, Response, Roles, Settled, ValidatorHello, WireError,
 };
 
 const JOB: JobId = JobId([255; 16]);
@@ -72,6 +72,7 @@ fn largest_requests() -> Vec<Request> {
         Request::ModelOffer(ManifestQuery { digest: DIGEST }),
         Request::JobPreview(PreviewQuery { job_id: JOB, after_step: u32::MAX }),
         Request::CoSign(CoSign { job_id: JOB, attempt: u32::MAX, judgement: opaque(CoSign::MAX_JUDGEMENT_BYTES) }),
+        Request::MemberQuery(MemberQuery { chain_id: u64::MAX, contract: EvmAddress::new([255; 20]) }),
     ]
 }
 

@@ -87,7 +87,7 @@ fn headers_decide_before_bodies() {
     let code = |bytes: &[u8; HEADER_BYTES]| Request::header(bytes).map_err(|error| error.code());
     assert_eq!(code(&[2, 1, 0, 0, 0, 0]), Err("wire.version"));
     assert_eq!(code(&[1, 0, 0, 0, 0, 0]), Err("wire.kind"));
-    assert_eq!(code(&[1, 17, 0, 0, 0, 0]), Err("wire.kind"));
+    assert_eq!(code(&[1, 18, 0, 0, 0, 0]), Err("wire.kind"));
     assert_eq!(code(&[1, 1, 1, 2, 0, 0]), Err("wire.too_large"));
     assert_eq!(code(&[1, 1, 255, 255, 255, 255]), Err("wire.too_large"));
     assert_eq!(Request::header(&[1, 1, 0, 2, 0, 0]).unwrap().body_bytes, 512);

@@ -31,6 +31,7 @@ impl NodeBackend {
         checks.push(self.model_check());
         checks.extend(self.validator_checks().await);
         checks.push(self.worker_check().await);
+        checks.extend(self.chain_check().await);
         Ok(DoctorReport { checks })
     }
 
@@ -98,6 +99,35 @@ impl NodeBackend {
             );
         }
         check(code, title, DoctorOutcome::Warning, missing.join("; "), "measure them: infernet calibrate")
+    }
+
+    /// Whether the chain answers, and the account can pay for what it sends; none where the ledger settles.
+    async fn chain_check(&self) -> Option<DoctorCheck> {
+        let chain = self.chain()?;
+        let (code, title) = ("chain", "the contract that settles");
+        let status = match chain.driver().status().await {
+            Ok(status) => status,
+            Err(error) => {
+                let (found, next_step) = (format!("{error} ({})", error.code()), error.next_step());
+                return Some(check(code, title, DoctorOutcome::Failed, found, next_step));
+            }
+        };
+        let seen = chain.store().seen_block().ok().flatten().map_or(0, |(block, _)| block);
+        let found = format!(
+            "contract {} on chain {}, block {}, read to {seen}; account {} has {} micro-credits in tokens",
+            status.contract, status.chain_id, status.head, status.account, status.balance_microcredits
+        );
+        if status.gas_balance_wei.is_zero() {
+            let next_step = "send the account some of the chain's coin: it pays for its own transactions";
+            return Some(check(
+                code,
+                title,
+                DoctorOutcome::Warning,
+                format!("{found}, and nothing for gas"),
+                next_step,
+            ));
+        }
+        Some(check(code, title, DoctorOutcome::Ok, found, ""))
     }
 
     /// Whether the validator answers, and whether it has the same time.

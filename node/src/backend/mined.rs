@@ -25,6 +25,9 @@ impl NodeBackend {
         let receipts = self.inner.books.of_job(&job.id);
         jobs::fill(&mut job, &receipts);
         let here = snapshot.job.map(convert::job_id) == Some(job.id);
+        if job.fee_microcredits == 0 {
+            job.fee_microcredits = mined.fee_microcredits;
+        }
         let mut ended = outcome(&receipts, self.inner.books.own(), mined.attempt);
         if let Some((end, amount)) = self.chain().and_then(|chain| chain.part_end(&job.id.0)) {
             let paid = end == PartEnd::Paid;
@@ -36,6 +39,10 @@ impl NodeBackend {
                 reward_microcredits: if paid { amount } else { 0 },
                 slashed_microcredits: if paid { 0 } else { amount },
             }];
+        }
+        // The job ended with another miner's clip, or without one.
+        if ended.is_none() && !here && self.chain().is_some_and(|chain| chain.has_ended(&job.id.0)) {
+            ended = Some(JobStage::Released);
         }
         job.stage = match ended {
             Some(stage) => stage,

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use infernet_engine::video::write_atomically;
 use infernet_ledger::LedgerParameters;
 use infernet_network::proof::{Bundle, Digest, PublicKey};
-use infernet_network::wire::{BlobSubject, CoSign, CoSigned, EvmSignature, JobId, Response};
+use infernet_network::wire::{BlobSubject, CoSign, CoSigned, EvmSignature, JobId, MemberQuery, Response};
 use infernet_settlement::evm::{B256, EventKind, Judgement, slashable_check};
 
+use super::convert::address_of;
 use super::side::Chain;
 use crate::courier::Courier;
 use crate::models::LocalModels;
@@ -52,6 +53,8 @@ enum State {
 pub(crate) struct CoSignerParts {
     /// Its side of the contract.
     pub(crate) chain: Chain,
+    /// This node.
+    pub(crate) own: PublicKey,
     /// Whose judgements it looks at.
     pub(crate) validator: PublicKey,
     /// Where evidence goes.
@@ -123,46 +126,37 @@ impl CoSigner {
         }
     }
 
+    /// Tells the network's validator whose account this node's is.
+    pub(crate) fn is_member(&self, peer: PublicKey, query: &MemberQuery) -> Response {
+        let (parts, domain) = (&self.parts, self.parts.chain.domain());
+        if peer != parts.validator {
+            return Response::refused("cosign.validator", "this node signs with its network's validator only");
+        }
+        if (query.chain_id, address_of(&query.contract)) != (domain.chain_id, domain.contract) {
+            return Response::refused("cosign.contract", "this node's contract is another one");
+        }
+        match parts.chain.sign(parts.chain.membership(&peer, &parts.own)) {
+            Ok(signature) => Response::CoSigned(CoSigned { signature: EvmSignature::new(signature) }),
+            Err(error) => Response::error("cosign.key", error.to_string()),
+        }
+    }
+
     /// Whether this node finds the same.
     fn agrees(&self, request: &CoSign, judgement: &Judgement) -> Result<(), Box<Response>> {
         let no = |text: String| Err(Box::new(Response::refused("cosign.disagrees", text)));
-        match judgement {
-            Judgement::Settle { job, proof_root, bundle_digest, scores, .. } => {
-                let found = self.finding(request)?;
-                let [score] = &scores[..] else { return no("a run of one miner has one score".to_owned()) };
-                self.is_of(&found, *job)?;
-                if let Some(check) = found.failed {
-                    return no(format!("the run failed {check} here"));
-                }
-                if same(found.bundle, *bundle_digest) && same(found.root, *proof_root) {
-                    let apart = score.quality_ppm.abs_diff(found.quality_ppm);
-                    if apart <= QUALITY_PPM {
-                        return Ok(());
-                    }
-                    return no(format!("the clip's quality is {} millionths here", found.quality_ppm));
-                }
-                no("the judgement is about another bundle".to_owned())
+        let job = match judgement {
+            Judgement::Settle { job, .. } | Judgement::Slash { job, .. } => *job,
+            Judgement::Cancel { job, .. } if self.has_settled(*job) => {
+                return no("this node has signed that the job is paid".to_owned());
             }
-            Judgement::Slash { job, check, evidence, .. } => {
-                let found = self.finding(request)?;
-                self.is_of(&found, *job)?;
-                let code = found.failed.and_then(slashable_check);
-                if code == Some(*check) && same(found.bundle, *evidence) {
-                    return Ok(());
-                }
-                let here = found.failed.unwrap_or("nothing");
-                no(format!("the run fails {here} here"))
-            }
-            Judgement::Cancel { job, .. } => {
-                if self.has_settled(*job) {
-                    return no("this node has signed that the job is paid".to_owned());
-                }
-                Ok(())
-            }
+            Judgement::Cancel { .. } => return Ok(()),
             Judgement::Answer { .. } | Judgement::ChangeValidators { .. } => {
-                no("contests and members are decided by people: infernet chain".to_owned())
+                return no("contests and members are decided by people: infernet chain".to_owned());
             }
-        }
+        };
+        let found = self.finding(request)?;
+        self.is_of(&found, job)?;
+        differs(&found, judgement).map_or(Ok(()), no)
     }
 
     /// Whether a finding is about the job that a deposit was made for.
@@ -271,4 +265,97 @@ impl CoSigner {
 
 fn same(ours: Digest, theirs: B256) -> bool {
     ours.0 == theirs.0
+}
+
+/// What a judgement about a run says otherwise than what was found here; none where they agree.
+fn differs(found: &Finding, judgement: &Judgement) -> Option<String> {
+    match judgement {
+        Judgement::Settle { proof_root, bundle_digest, scores, .. } => {
+            let [score] = &scores[..] else { return Some("a run of one miner has one score".to_owned()) };
+            if let Some(check) = found.failed {
+                return Some(format!("the run failed {check} here"));
+            }
+            if !same(found.bundle, *bundle_digest) || !same(found.root, *proof_root) {
+                return Some("the judgement is about another run".to_owned());
+            }
+            let apart = score.quality_ppm.abs_diff(found.quality_ppm);
+            (apart > QUALITY_PPM).then(|| format!("the clip's quality is {} millionths here", found.quality_ppm))
+        }
+        Judgement::Slash { check, evidence, .. } => {
+            let agrees = found.failed.and_then(slashable_check) == Some(*check) && same(found.bundle, *evidence);
+            (!agrees).then(|| format!("the run fails {} here", found.failed.unwrap_or("nothing")))
+        }
+        _ => Some("it is about no run".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infernet_settlement::evm::{Address, Scored};
+
+    use super::*;
+
+    fn found(failed: Option<&'static str>) -> Finding {
+        Finding {
+            job: Digest([1; 32]),
+            bundle: Digest([2; 32]),
+            root: Digest([3; 32]),
+            validator: PublicKey([4; 32]),
+            failed,
+            quality_ppm: 700_000,
+        }
+    }
+
+    fn paid(root: u8, bundle: u8, qualities: &[u32]) -> Judgement {
+        let scored =
+            |quality_ppm: &u32| Scored { miner: Address::ZERO, stake: 1, trust_ppm: 1, quality_ppm: *quality_ppm };
+        Judgement::Settle {
+            job: B256::ZERO,
+            fee: 1,
+            proof_root: B256::repeat_byte(root),
+            bundle_digest: B256::repeat_byte(bundle),
+            scores: qualities.iter().map(scored).collect(),
+            acceptances: Vec::new(),
+        }
+    }
+
+    fn slashed(check: u8, evidence: u8) -> Judgement {
+        Judgement::Slash {
+            job: B256::ZERO,
+            miner: Address::ZERO,
+            fee: 1,
+            stake: 1,
+            check,
+            evidence: B256::repeat_byte(evidence),
+            acceptance: Vec::new().into(),
+        }
+    }
+
+    /// Only what was found here is signed: every single difference is a no.
+    #[test]
+    fn a_member_signs_what_it_has_found_itself() {
+        let (honest, cheat) = (found(None), found(Some("model_output")));
+        for quality in [680_000, 700_000, 720_000] {
+            assert_eq!(differs(&honest, &paid(3, 2, &[quality])), None, "{quality}");
+        }
+        let others = [
+            paid(9, 2, &[700_000]),
+            paid(3, 9, &[700_000]),
+            paid(3, 2, &[679_999]),
+            paid(3, 2, &[720_001]),
+            paid(3, 2, &[]),
+            paid(3, 2, &[700_000, 700_000]),
+            slashed(22, 2),
+            Judgement::Cancel { job: B256::ZERO, reason: 4 },
+        ];
+        for judgement in others {
+            assert!(differs(&honest, &judgement).is_some(), "{judgement:?}");
+        }
+        assert_eq!(differs(&cheat, &slashed(22, 2)), None);
+        for judgement in [slashed(22, 9), slashed(20, 2), paid(3, 2, &[700_000])] {
+            assert!(differs(&cheat, &judgement).is_some(), "{judgement:?}");
+        }
+        // A check that rests on the validator's word slashes nobody, whoever signs.
+        assert!(differs(&found(Some("reveal_deadline")), &slashed(7, 2)).is_some());
+    }
 }

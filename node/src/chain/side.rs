@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infernet_ledger::LedgerParameters;
-use infernet_network::proof::JobSpec;
+use infernet_network::proof::{JobSpec, PublicKey};
 use infernet_network::wire::{ChainAcceptance, EvmAddress};
 use infernet_settlement::SettlementError;
 use infernet_settlement::evm::message::{Acceptance, job_key};
 use infernet_settlement::evm::{
     Address, B256, ChainConfig, ChainStatus, ContractRules, DepositOrder, Domain, Driver, EvmAccount, EvmKey,
-    EvmSettlement, Intent, IntentState, Store,
+    EvmSettlement, Intent, IntentState, Store, keccak256,
 };
 use tokio::sync::watch;
 
@@ -314,6 +314,23 @@ impl Chain {
         Ok(wire_acceptance(miner, self.domain().sign(&word, &self.inner.key)?))
     }
 
+    /// What a member of the contract signs so that the network's validator knows it by its peer key:
+    /// `keccak256("infernet/contract-member/v1" || u64 chain id || contract || validator's key || member's key)`, numbers big-endian.
+    pub(crate) fn membership(&self, validator: &PublicKey, member: &PublicKey) -> B256 {
+        let domain = self.domain();
+        let mut text = b"infernet/contract-member/v1".to_vec();
+        text.extend(domain.chain_id.to_be_bytes());
+        text.extend(domain.contract.as_slice());
+        text.extend(validator.0);
+        text.extend(member.0);
+        keccak256(text)
+    }
+
+    /// Signs with the account's key.
+    pub(crate) fn sign(&self, digest: B256) -> Result<[u8; 65], SettlementError> {
+        self.inner.key.sign(digest)
+    }
+
     /// Whether a deposit could be made now: tokens, gas, deadline.
     ///
     /// # Errors
@@ -342,7 +359,7 @@ impl Chain {
 
     fn waiting_deposits(&self) -> Result<u64, SettlementError> {
         let open = self.inner.store.open_intents()?;
-        Ok(open.iter().filter(|one| one.state == IntentState::Queued).filter_map(Intent::deposit_amount).sum())
+        Ok(open.iter().filter(|one| one.state != IntentState::Mined).filter_map(Intent::deposit_amount).sum())
     }
 
     /// Puts a job's deposit on its way; the same job again changes nothing.

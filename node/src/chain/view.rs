@@ -126,6 +126,11 @@ impl Chain {
         ends.next_back()
     }
 
+    /// Whether a job's deposit was paid out or went back.
+    pub(crate) fn has_ended(&self, job: &[u8; 16]) -> bool {
+        self.names_of(job).into_iter().any(|name| self.returned_microcredits(name).is_some())
+    }
+
     /// What a requester's deposit is by now: what came back, and whether it is over; none while there is no deposit that counts.
     pub(crate) fn returned_microcredits(&self, name: B256) -> Option<u64> {
         self.store().events_of(name).ok()?.into_iter().find_map(|event| match event.kind {

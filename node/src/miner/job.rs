@@ -43,6 +43,7 @@ pub(super) struct Accepted {
     pub(super) opening: PromptOpening,
     pub(super) challenge: Signed<Challenge>,
     pub(super) attempt: u32,
+    pub(super) fee_microcredits: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,15 +55,19 @@ struct Stored {
     #[serde(with = "serde_bytes")]
     challenge: Vec<u8>,
     attempt: u32,
+    /// What an honest run earns; 0 in records of versions that did not keep it.
+    #[serde(default)]
+    fee_microcredits: u64,
 }
 
 impl Accepted {
     /// Decodes an offer.
     pub(super) fn of(offer: &OfferJob) -> Result<Self, String> {
-        Self::decode(&offer.spec, &offer.opening, &offer.challenge, offer.attempt)
+        Self::decode(&offer.spec, &offer.opening, &offer.challenge, (offer.attempt, offer.fee_microcredits))
     }
 
-    fn decode(job: &[u8], opening: &[u8], challenge: &[u8], attempt: u32) -> Result<Self, String> {
+    fn decode(job: &[u8], opening: &[u8], challenge: &[u8], of: (u32, u64)) -> Result<Self, String> {
+        let (attempt, fee_microcredits) = of;
         let job = JobSpec::from_bytes(job).map_err(|error| error.to_string())?;
         job.check().map_err(|error| error.to_string())?;
         let opening = PromptOpening::from_bytes(opening).map_err(|error| error.to_string())?;
@@ -71,7 +76,7 @@ impl Accepted {
         if !challenge.verify() {
             return Err("the challenge's signature does not hold".to_owned());
         }
-        Ok(Self { job, opening, challenge, attempt })
+        Ok(Self { job, opening, challenge, attempt, fee_microcredits })
     }
 
     pub(super) fn id(&self) -> JobId {
@@ -91,6 +96,7 @@ impl Accepted {
             opening: self.opening.to_bytes(),
             challenge: self.challenge.to_bytes(),
             attempt: self.attempt,
+            fee_microcredits: self.fee_microcredits,
         };
         let mut bytes = Vec::new();
         ciborium::into_writer(&stored, &mut bytes).map_err(std::io::Error::other)?;
@@ -118,6 +124,8 @@ pub struct MinedJob {
     pub job: JobSpec,
     /// Which attempt at it.
     pub attempt: u32,
+    /// What an honest run earns, in micro-credits; 0 where it was not kept.
+    pub fee_microcredits: u64,
     /// Whether reveal and clip are at the validator.
     pub delivered: bool,
     /// When it was accepted, milliseconds since 1970 UTC; 0 where the disk does not tell.
@@ -143,6 +151,7 @@ pub(super) fn all(root: &Path) -> Vec<MinedJob> {
         Some(MinedJob {
             job: JobSpec::from_bytes(&stored.job).ok()?,
             attempt: stored.attempt,
+            fee_microcredits: stored.fee_microcredits,
             delivered,
             // The record is written when it is accepted, and only renamed after; the folder changes with every file in it.
             accepted_ms: time_ms(std::fs::metadata(&path).and_then(|metadata| metadata.modified())),
@@ -158,7 +167,8 @@ pub(super) fn left(root: &Path) -> Vec<Accepted> {
     let read = |folder: PathBuf| {
         let bytes = std::fs::read(folder.join(RECORD)).ok()?;
         let stored: Stored = ciborium::from_reader(bytes.as_slice()).ok()?;
-        Accepted::decode(&stored.job, &stored.opening, &stored.challenge, stored.attempt).ok()
+        let of = (stored.attempt, stored.fee_microcredits);
+        Accepted::decode(&stored.job, &stored.opening, &stored.challenge, of).ok()
     };
     entries.flatten().filter_map(|entry| read(entry.path())).collect()
 }

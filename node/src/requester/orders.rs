@@ -20,7 +20,8 @@ use infernet_network::wire::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
-use crate::chain::{Chain, ChainError, DepositState};
+use super::deposits::chain_refusal;
+use crate::chain::Chain;
 use crate::clock::{ValidatorClock, now_ms, random};
 use crate::courier::Courier;
 use crate::models::LocalModels;
@@ -151,15 +152,15 @@ pub enum OrderError {
 /// A requester; cheap to clone.
 #[derive(Clone)]
 pub struct Requester {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     key: SigningKey,
-    config: RequesterConfig,
+    pub(super) config: RequesterConfig,
     models: Arc<LocalModels>,
     courier: Courier,
-    orders: Mutex<BTreeMap<JobId, Order>>,
+    pub(super) orders: Mutex<BTreeMap<JobId, Order>>,
     /// How clips look by now, with the step; none of an order that is over.
     previews: Mutex<BTreeMap<JobId, (u32, Arc<Preview>)>>,
     /// Clips that are on their way here.
@@ -170,7 +171,7 @@ struct Inner {
     pace: Pace,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is in it is whole after any panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -500,48 +501,6 @@ impl Requester {
         Ok(())
     }
 
-    /// Puts an order's deposit on its way to the chain.
-    fn deposit(&self, id: JobId) -> Result<(), ChainError> {
-        let (Some(chain), Some(order)) = (&self.inner.config.chain, locked(&self.inner.orders).get(&id).cloned())
-        else {
-            return Ok(());
-        };
-        let Ok(job) = JobSpec::from_bytes(&order.spec) else { return Ok(()) };
-        chain.deposit(&job)?;
-        self.tell_of_deposit(id, &chain.deposit_state(&job)?);
-        Ok(())
-    }
-
-    /// Whether the validator can be asked to take the order: there is no deposit to wait for, or it counts. One that the chain refused ends
-    /// the order.
-    fn deposit_stands(&self, id: JobId, order: &Order) -> bool {
-        let (Some(chain), Ok(job)) = (&self.inner.config.chain, JobSpec::from_bytes(&order.spec)) else { return true };
-        match chain.deposit_state(&job) {
-            Ok(state) => {
-                self.tell_of_deposit(id, &state);
-                matches!(state, DepositState::None | DepositState::Confirmed)
-            }
-            Err(error) => {
-                tracing::warn!(job = %id, code = error.code(), "the deposit can't be looked at: {error}");
-                false
-            }
-        }
-    }
-
-    fn tell_of_deposit(&self, id: JobId, state: &DepositState) {
-        self.change(id, |order| match state {
-            DepositState::None => {}
-            DepositState::Pending(text) => order.state.message.clone_from(text),
-            DepositState::Confirmed => {
-                "the deposit is confirmed; waiting for the validator".clone_into(&mut order.state.message);
-            }
-            DepositState::Failed(reason) => {
-                let text = format!("the chain did not take the deposit: {reason}; nothing was paid");
-                order.state.refused = Some(("chain.deposit".to_owned(), text));
-            }
-        });
-    }
-
     async fn look_at_preview(&self, id: JobId) -> Result<(), RequestError> {
         let after_step = self.preview(id).map_or(0, |(step, _)| step);
         let query = Request::JobPreview(PreviewQuery { job_id: id, after_step });
@@ -587,7 +546,7 @@ impl Requester {
         if verdict.body.accepted() { Ok(()) } else { Err("it rejects the run".to_owned()) }
     }
 
-    fn change(&self, id: JobId, change: impl FnOnce(&mut Order)) {
+    pub(super) fn change(&self, id: JobId, change: impl FnOnce(&mut Order)) {
         let mut orders = locked(&self.inner.orders);
         let Some(order) = orders.get_mut(&id) else { return };
         let before = order.state.clone();
@@ -621,10 +580,6 @@ impl Requester {
             tracing::warn!("{} can't be removed: {error}", path.display());
         }
     }
-}
-
-fn chain_refusal(error: &ChainError) -> OrderError {
-    OrderError::Refused { code: error.code().to_owned(), message: error.to_string() }
 }
 
 fn apply(order: &mut Order, state: &infernet_network::wire::JobState) {

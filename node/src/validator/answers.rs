@@ -74,7 +74,8 @@ impl Desk {
             | Request::OfferJob(_)
             | Request::Settled(_)
             | Request::ModelOffer(_)
-            | Request::CoSign(_) => Response::refused("validator.request", "a validator does not answer this"),
+            | Request::CoSign(_)
+            | Request::MemberQuery(_) => Response::refused("validator.request", "a validator does not answer this"),
         }
     }
 

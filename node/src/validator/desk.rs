@@ -11,7 +11,7 @@ use infernet_network::wire::{
     JobId, Message as _, MinerOffer, OfferJob, Preview, Request, Response, Settled as SettledNotice,
 };
 use infernet_settlement::SignedAcceptance;
-use infernet_settlement::evm::B256;
+use infernet_settlement::evm::{Address, B256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::lifecycle::{Action, Event, resume, step};
@@ -85,8 +85,8 @@ pub(super) enum Message {
     Answered { job: JobId, attempt: u32, miner: PublicKey, answer: Answer },
     /// A member of the contract has signed a judgement, or nobody has this time.
     Signed { digest: B256, signature: Option<[u8; 65]> },
-    /// A member of the contract is asked, and may have the evidence.
-    Member { peer: PublicKey },
+    /// A peer has shown which account is its own.
+    Member { peer: PublicKey, account: Address },
     /// A member wants the evidence of an attempt.
     Evidence { peer: PublicKey, job: JobId, attempt: u32, reply: oneshot::Sender<Option<PathBuf>> },
     /// A requester wants its clip.
@@ -327,7 +327,7 @@ impl Desk {
                 let _ = reply.send(self.clip_for(peer, job));
             }
             Message::Look { look } => look(self),
-            Message::Member { peer } => self.member(peer),
+            Message::Member { peer, account } => self.member(peer, account),
             Message::Signed { digest, signature } => self.signed(digest, signature),
             Message::Evidence { peer, job, attempt, reply } => {
                 let _ = reply.send(self.evidence_for(peer, job, attempt));

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use infernet_ledger::{AccountId, Digest, LedgerParameters, Standing};
 use infernet_network::proof::{JobSpec, PublicKey};
-use infernet_network::wire::{CoSign, EvmAddress, JobId, Request, Response, Roles};
-use infernet_settlement::evm::{B256, EventKind, EvmSettlement, Judgement};
+use infernet_network::wire::{CoSign, EvmAddress, JobId, MemberQuery, Request, Response, Roles};
+use infernet_settlement::evm::message::signer_of;
+use infernet_settlement::evm::{Address, B256, EventKind, EvmSettlement, Judgement};
 use infernet_settlement::{Deposit, Party, Settlement as _};
+use tokio::sync::mpsc;
 
 use super::assign::{Means, cost_of};
 use super::desk::{Desk, Message, Miner};
@@ -21,6 +23,8 @@ use crate::courier::Courier;
 const COLLECT_MS: u64 = 1_000;
 /// Patience with a member.
 const ASK: Duration = Duration::from_secs(10);
+/// The pause between askings doubles so often: to a minute.
+const MOST_DOUBLINGS: usize = 6;
 /// Judgements whose signatures are collected at the same time.
 const MOST_AT_ONCE: usize = 8;
 /// Members that the evidence is given to.
@@ -37,10 +41,10 @@ pub(crate) struct OnChain {
     parameters: LedgerParameters,
     /// Judgements that somebody is asked to sign right now.
     asked: HashSet<B256>,
-    /// Who was asked last, so that the next time it is another's turn.
-    turns: HashMap<B256, usize>,
-    /// Members that were asked, and may have the evidence.
-    members: HashSet<PublicKey>,
+    /// How often each was asked for in vain, and not before when it is again; then it is another member's turn.
+    turns: HashMap<B256, (usize, u64)>,
+    /// Peers that have shown which account is theirs.
+    members: HashMap<PublicKey, Address>,
     next_ms: u64,
 }
 
@@ -53,7 +57,7 @@ impl OnChain {
             parameters,
             asked: HashSet::new(),
             turns: HashMap::new(),
-            members: HashSet::new(),
+            members: HashMap::new(),
             next_ms: 0,
         }
     }
@@ -99,10 +103,12 @@ impl Desk {
     pub(super) fn standing_on_chain(&self, account: &EvmAddress, job: &JobSpec, fee: u64) -> Option<Means> {
         let chain = self.chain.as_ref()?;
         let (settlement, account) = (&chain.settlement, address_of(account));
-        let least = settlement.rules().ok().flatten()?.least_stake_ppm;
-        let least = (u128::from(fee) * u128::from(least)).div_ceil(u128::from(PPM));
+        let rules = settlement.rules().ok().flatten()?;
+        let least = (u128::from(fee) * u128::from(rules.least_stake_ppm)).div_ceil(u128::from(PPM));
+        // What a slash takes is the contract's to say.
+        let parameters = LedgerParameters { slash_ppm: rules.slash_ppm, ..chain.parameters };
         let trust_ppm = settlement.trust_of(account).ok()?;
-        let required = chain.parameters.required_stake(trust_ppm, job.steps, fee, cost_of(fee)).ok()?;
+        let required = parameters.required_stake(trust_ppm, job.steps, fee, cost_of(fee)).ok()?;
         Some(Means {
             trust_ppm,
             // Clips' qualities are in the verdicts alone.
@@ -168,7 +174,11 @@ impl Desk {
             }
         };
         chain.turns.retain(|digest, _| waiting.iter().any(|(known, _)| known == digest));
-        let due = waiting.into_iter().filter(|(digest, _)| !chain.asked.contains(digest));
+        let due = waiting.into_iter().filter(|(digest, judgement)| {
+            !chain.asked.contains(digest)
+                && chain.turns.get(digest).is_none_or(|(_, not_before)| now_ms >= *not_before)
+                && !chain.settlement.is_over(judgement).unwrap_or(false)
+        });
         let room = MOST_AT_ONCE.saturating_sub(chain.asked.len());
         let due: Vec<(B256, Judgement)> = due.take(room).collect();
         for (digest, judgement) in due {
@@ -177,17 +187,20 @@ impl Desk {
                 continue;
             };
             let (Some(send), turn) = (self.send.upgrade(), chain.turns.entry(digest).or_default()) else { return };
-            let place = *turn;
-            *turn = turn.wrapping_add(1);
+            let place = turn.0;
+            // Longer each time; a member that is just judging is waited for elsewhere.
+            let pause_ms = COLLECT_MS << place.min(MOST_DOUBLINGS);
+            *turn = (place.wrapping_add(1), now_ms + pause_ms);
             chain.asked.insert(digest);
-            let courier = self.courier.clone();
+            let (courier, own) = (self.courier.clone(), self.public);
+            let search = Members {
+                chain: chain.chain.clone(),
+                known: chain.members.clone(),
+                judges: chain.settlement.validators().ok().flatten().unwrap_or_default().judges,
+            };
             self.runtime.spawn(async move {
-                let signature = match member(&courier, place).await {
-                    Some(peer) => {
-                        // The evidence is given to those who were asked.
-                        let _ = send.send(Message::Member { peer }).await;
-                        ask(&courier, &peer, request).await
-                    }
+                let signature = match search.turn(&courier, &own, place, &send).await {
+                    Some(peer) => ask(&courier, &peer, request).await,
                     None => None,
                 };
                 let _ = send.send(Message::Signed { digest, signature }).await;
@@ -195,10 +208,10 @@ impl Desk {
         }
     }
 
-    pub(super) fn member(&mut self, peer: PublicKey) {
+    pub(super) fn member(&mut self, peer: PublicKey, account: Address) {
         let Some(chain) = &mut self.chain else { return };
         if chain.members.len() < MOST_MEMBERS {
-            chain.members.insert(peer);
+            chain.members.insert(peer, account);
         }
     }
 
@@ -213,11 +226,13 @@ impl Desk {
         }
     }
 
-    /// Evidence for members that were asked to sign.
+    /// Evidence for members whose signatures count.
     pub(super) fn evidence_for(&self, peer: PublicKey, id: JobId, attempt: u32) -> Option<PathBuf> {
         let chain = self.chain.as_ref()?;
         let path = self.store.bundle(&id, attempt);
-        (chain.members.contains(&peer) && path.exists()).then_some(path)
+        let account = chain.members.get(&peer)?;
+        let judges = chain.settlement.validators().ok().flatten()?.judges;
+        (judges.contains(account) && path.exists()).then_some(path)
     }
 }
 
@@ -254,18 +269,56 @@ impl OnChain {
     }
 }
 
-/// Another validator that is connected.
-async fn member(courier: &Courier, turn: usize) -> Option<PublicKey> {
-    let peers = courier.swarm().peers().await;
-    let mut members: Vec<PublicKey> =
-        peers.iter().filter(|peer| peer.roles.has(Roles::VALIDATOR)).map(|peer| peer.key).collect();
-    members.sort_by_key(|key| key.0);
-    let count = members.len();
-    if count == 0 {
-        tracing::debug!("no other validator is connected");
-        return None;
+/// The contract's members among the peers.
+struct Members {
+    chain: Chain,
+    /// Peers whose accounts are known.
+    known: HashMap<PublicKey, Address>,
+    /// Accounts whose signatures count.
+    judges: Vec<Address>,
+}
+
+impl Members {
+    /// Whose turn it is, of the members that are connected. Peers that say they are validators are asked once which account is theirs.
+    async fn turn(
+        mut self,
+        courier: &Courier,
+        own: &PublicKey,
+        turn: usize,
+        send: &mpsc::Sender<Message>,
+    ) -> Option<PublicKey> {
+        let peers = courier.swarm().peers().await;
+        let mut members = Vec::new();
+        for peer in peers.iter().filter(|peer| peer.roles.has(Roles::VALIDATOR)) {
+            if !self.known.contains_key(&peer.key)
+                && let Some(account) = self.who(courier, own, &peer.key).await
+            {
+                self.known.insert(peer.key, account);
+                // Only then may it have the evidence.
+                let _ = send.send(Message::Member { peer: peer.key, account }).await;
+            }
+            if self.known.get(&peer.key).is_some_and(|account| self.judges.contains(account)) {
+                members.push(peer.key);
+            }
+        }
+        members.sort_by_key(|key| key.0);
+        let count = members.len();
+        if count == 0 {
+            tracing::info!("no other member of the contract is connected; judgements wait for one");
+            return None;
+        }
+        members.get(turn % count).copied()
     }
-    members.get(turn % count).copied()
+
+    /// The account of a peer, by its signature.
+    async fn who(&self, courier: &Courier, own: &PublicKey, peer: &PublicKey) -> Option<Address> {
+        let domain = self.chain.domain();
+        let query = MemberQuery { chain_id: domain.chain_id, contract: wire_address(domain.contract) };
+        match courier.request(peer, Request::MemberQuery(query), ASK).await {
+            Ok(Response::CoSigned(signed)) => signer_of(self.chain.membership(own, peer), signed.signature.bytes()),
+            _ => None,
+        }
+    }
 }
 
 /// Asks until it has judged, or does not want to.

@@ -15,7 +15,7 @@ mod store;
 pub mod testnet;
 mod watcher;
 
-pub use alloy::primitives::{Address, B256, U256};
+pub use alloy::primitives::{Address, B256, U256, keccak256};
 
 pub use account::{DepositOrder, EvmAccount};
 pub use config::{ChainAddress, ChainConfig, MOST_ENDPOINT_BYTES, MOST_ENDPOINTS};

@@ -73,6 +73,8 @@ impl Sender {
 
     /// One round: looks for what was sent, sends again what is stuck, sends what is new.
     pub(crate) async fn tick(&self, head: u64, now_ms: u64) -> Result<(), SettlementError> {
+        // A node and a command may share an account's file: one of them sends at a time, and the other sees in the file what it does.
+        let Some(_turn) = self.store.sending_turn()? else { return Ok(()) };
         let account = self.key.address();
         if self.store.next_nonce()? == 0 && self.store.in_state(IntentState::Queued, 1)?.is_empty() {
             return Ok(());
@@ -272,7 +274,9 @@ impl Sender {
         self.observe(SendStage::Chosen, intent);
         let nonce = self.store.next_nonce()?.max(used);
         let attempt = self.sign(intent, nonce, gas, fees, now_ms)?;
-        self.store.record(intent.id, nonce, &attempt)?;
+        if !self.store.record(intent.id, nonce, &attempt)? {
+            return Ok(true);
+        }
         self.observe(SendStage::Recorded, intent);
         self.broadcast(intent, &attempt).await?;
         self.observe(SendStage::Sent, intent);
@@ -291,7 +295,9 @@ impl Sender {
             return self.broadcast(intent, last).await;
         }
         let attempt = self.sign(intent, nonce, last.gas, Fees { most, priority }, now_ms)?;
-        self.store.record(intent.id, nonce, &attempt)?;
+        if !self.store.record(intent.id, nonce, &attempt)? {
+            return Ok(());
+        }
         tracing::info!(intent = intent.name, nonce, fee = most, "sending a stuck transaction again with a higher fee");
         self.broadcast(intent, &attempt).await
     }

@@ -113,6 +113,22 @@ impl EvmSettlement {
         Ok(all.into_iter().filter_map(|one| Some((one.digest, serde_json::from_str(&one.body).ok()?))).collect())
     }
 
+    /// Whether the chain has done what a judgement asks for, or can't any more: nobody has to sign it.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn is_over(&self, judgement: &Judgement) -> Result<bool, SettlementError> {
+        let Some(job) = judgement.job() else { return Ok(false) };
+        Ok(match judgement {
+            Judgement::Slash { miner, .. } => self
+                .store
+                .events_of(job)?
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::SlashProposed { miner: of, .. } if of == *miner)),
+            _ => self.ended(job)?.is_some(),
+        })
+    }
+
     /// Signs another validator's judgement. What it says about the work is for the caller to have checked (by its own audit of the
     /// bundle); checked here is what the chain says: the deposit, the fee, the miners' acceptances and their trust.
     ///

@@ -377,3 +377,34 @@ async fn a_deployment_goes_on_where_it_was() {
     let error = deploy(&chain, &deployer, &store, &other, "main", now_ms(), Duration::ZERO).await.unwrap_err();
     assert_eq!(error.code(), "chain.conflict");
 }
+
+/// A node and a command on one account's file: what either finds queued is sent once, whoever reads it first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_drivers_on_one_file_send_everything_once() {
+    const STAKES: u64 = 8;
+    let w = World::new().await;
+    let key = key(2, 1);
+    w.chain.fund(key.address()).await;
+    let party = Party::new(&w, &key);
+    let used = alloy::providers::Provider::get_transaction_count(&w.chain.provider, key.address()).await.unwrap();
+    let account = party.account(&w).await;
+    for number in 0..STAKES {
+        account.stake(1_000 + number, &number.to_string(), now_ms()).unwrap();
+    }
+    let driver = || {
+        let store = crate::party::open(party.folder.path(), &w, &key);
+        infernet_settlement::evm::Driver::new(config(&w, vec![w.chain.url.clone()]), key.clone(), store).unwrap()
+    };
+    let drivers = [driver(), driver(), driver()];
+    while !party.store.intents(1_000).unwrap().iter().all(|intent| intent.state.over()) {
+        let rounds = drivers.clone().map(|driver| tokio::spawn(async move { driver.round(now_ms()).await }));
+        for round in rounds {
+            round.await.unwrap().unwrap();
+        }
+        w.chain.mine(1).await;
+    }
+    assert!(party.store.intents(1_000).unwrap().iter().all(|intent| intent.state == IntentState::Done));
+    assert_eq!(w.staker(&key).await.0, (0..STAKES).map(|number| 1_000 + number).sum::<u64>());
+    let now = alloy::providers::Provider::get_transaction_count(&w.chain.provider, key.address()).await.unwrap();
+    assert_eq!(now - used, 2 * STAKES, "an approval and a stake each, once");
+}

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use infernet_api::client::{Client, ClientConfig, ServerTrust};
+use infernet_api::read_token;
 use infernet_settlement::evm::{EventKind, Intent, IntentState, Terms, testnet};
 use serde_json::Value;
 
@@ -40,7 +42,7 @@ struct Nodes {
     validator: Process,
     member: Process,
     _miner: Process,
-    _requester: Process,
+    requester: Process,
 }
 
 impl Nodes {
@@ -60,7 +62,7 @@ impl Nodes {
             peers.iter().any(accepting) && peers.len() >= 3
         })
         .await;
-        Self { listen, validator, member, _miner: miner, _requester: requester }
+        Self { listen, validator, member, _miner: miner, requester }
     }
 
     /// SIGKILL, and started again in the same place.
@@ -151,7 +153,9 @@ async fn a_validator_killed_around_a_payment_pays_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn owners_stake_order_and_claim_through_their_nodes() {
     let Some(world) = ChainWorld::start(terms()).await else { return };
-    let _nodes = Nodes::start(&world).await;
+    let nodes = Nodes::start(&world).await;
+    // It says that it is a validator, and is no member of the contract.
+    let stranger = world.node("other", &["--join", nodes.validator.invitation(), "--roles", "validator"]);
     let quote = world.ask("requester", &["submit", "a blue star", "--steps", "8", "--frames", "8", "--quote"]).await;
     assert_eq!(quote["chain"]["account"], world.address("requester").to_string());
     assert!(quote["chain"]["fee_ether"].as_f64().unwrap() > 0.0 && quote["balance_microcredits"] == TOKENS, "{quote}");
@@ -184,13 +188,34 @@ async fn owners_stake_order_and_claim_through_their_nodes() {
     assert_eq!(less["stake"]["unstaking"][0]["amount_microcredits"], 400);
     let early = world.run("miner", &["stake", "withdraw", "--yes", "--json"]).await;
     assert!(!early.status.success() && String::from_utf8_lossy(&early.stderr).contains("cool_down"), "{early:?}");
-    // What the job did not cost.
+    // A job that nobody takes, given up: other members agree, and the deposit comes back before its deadline.
+    world.ask("miner", &["pause"]).await;
+    let given_up = submit(&world).await;
+    let token = read_token(nodes.requester.up["token_file"].as_str().unwrap().as_ref()).unwrap();
+    let url = nodes.requester.up["api"].as_str().unwrap().to_owned();
+    let client = Client::new(&ClientConfig { url, token, trust: ServerTrust::ThisComputer }).unwrap();
+    client.cancel(given_up.parse().unwrap()).await.unwrap();
+    until("the deposit", async || {
+        world.events().await.iter().any(|event| matches!(event.kind, EventKind::Refunded { reason: 1, .. }))
+    })
+    .await;
+    until("the refund", async || {
+        let refunds = world.ask("requester", &["refund"]).await;
+        let refunds = refunds["refunds"].as_array().unwrap().clone();
+        refunds.iter().any(|refund| refund["job"] == *given_up && refund["state"] == "done")
+    })
+    .await;
+    // What the jobs did not cost.
     let back = world.ask("requester", &["claim"]).await;
     assert_eq!(back["transaction"]["state"], "confirmed");
     let requester = world.driver().holdings(world.address("requester")).await.unwrap();
     let paid = TOKENS - requester.balance_microcredits;
     // The fee and the validators' part; what quality takes from the reward has come back.
     assert!(paid > earned && paid < job["deposit_microcredits"].as_u64().unwrap(), "{paid}");
+    // Evidence, with its prompt, is for members alone.
+    assert_eq!(std::fs::read_dir(world.path("other").join("cosigned")).unwrap().count(), 0);
+    assert!(std::fs::read_dir(world.path("member").join("cosigned")).unwrap().count() > 0);
+    stranger.kill();
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use egui::Ui;
 use egui_plot::{Bar, BarChart};
-use infernet_api::types::money::{Bucket, Earnings, EarningsBucket, Receipt, ReceiptList, StakeAction, StakeInfo};
+use infernet_api::types::money::{
+    Bucket, ChainTransaction, ChainTransactionState, Earnings, EarningsBucket, Receipt, ReceiptList, StakeAction,
+    StakeInfo,
+};
 
 use crate::actions::{Action, Actions};
 use crate::dialog::Dialog;
@@ -39,6 +42,7 @@ pub(crate) fn earnings(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, ac
             0 => over_time(ui, slot, earnings, snapshot, state, actions),
             _ => stake(ui, slot, earnings, snapshot, state, actions),
         });
+        transactions(ui, &earnings.transactions);
         receipts(ui, snapshot, state, actions);
     });
 }
@@ -259,6 +263,50 @@ fn stake_dialog(
         Dialog::new(title, text, word, Action::ChangeStake { request_id, action, amount_microcredits: amount });
     let dialog = dialog.fact("Amount", amount.map_or_else(|| "all that is free".to_owned(), format::credits));
     if action == StakeAction::Unstake { dialog.fact("Cool-down", cool_down) } else { dialog }
+}
+
+const TRANSACTION_COLUMNS: [TableColumn; 4] = [
+    TableColumn::new("Transaction", 420.0),
+    TableColumn::new("State", 130.0),
+    TableColumn::new("Confirmations", 120.0).right(),
+    TableColumn::new("Hash, or what the chain said", 0.0),
+];
+
+/// The account's transactions, on networks that settle on a chain.
+fn transactions(ui: &mut Ui, list: &[ChainTransaction]) {
+    if list.is_empty() {
+        return;
+    }
+    card_titled(
+        ui,
+        &mut Slot::default(),
+        "On the chain",
+        |_| {},
+        |ui| {
+            table(ui, "transactions", &TRANSACTION_COLUMNS, list.len(), 220.0, None, |ui, row, column| {
+                transaction_cell(ui, &list[row], column);
+            });
+        },
+    );
+}
+
+fn transaction_cell(ui: &mut Ui, transaction: &ChainTransaction, column: usize) {
+    let colours = palette(ui);
+    match column {
+        0 => drop(mono(ui, transaction.name.clone())),
+        1 => {
+            let (word, colour) = match transaction.state {
+                ChainTransactionState::Pending => ("pending", colours.warn),
+                ChainTransactionState::Mined => ("in a block", colours.blue),
+                ChainTransactionState::Confirmed => ("confirmed", colours.good),
+                ChainTransactionState::Failed => ("failed", colours.bad),
+            };
+            medium(ui, word, colour);
+        }
+        2 => drop(digits(ui, format!("{} of {}", transaction.confirmations, transaction.confirmations_needed))),
+        _ if transaction.note.is_empty() => drop(mono(ui, transaction.hash.clone().unwrap_or_default())),
+        _ => drop(small(ui, transaction.note.clone())),
+    }
 }
 
 const COLUMNS: [TableColumn; 5] = [

@@ -310,6 +310,30 @@ fn earnings() -> Earnings {
     }
 }
 
+/// A node with everything, on a network that settles on a chain.
+pub(crate) fn on_a_chain() -> Snapshot {
+    let mut snapshot = full();
+    let transaction = |name: &str, state, block: Option<u64>, confirmations, note: &str| ChainTransaction {
+        name: name.to_owned(),
+        state,
+        hash: block.map(|block| format!("0x{block:064x}")),
+        block,
+        confirmations,
+        confirmations_needed: 12,
+        note: note.to_owned(),
+    };
+    let job = "0xe54b218f5ba5e5f2df401033a383942439e01f7bcd82eee8be5fc8bf2ba0abd2";
+    let transactions = vec![
+        transaction("claim request-7", ChainTransactionState::Pending, None, 0, ""),
+        transaction(&format!("deposit {job}"), ChainTransactionState::Mined, Some(1_204), 3, ""),
+        transaction("stake start-0", ChainTransactionState::Confirmed, Some(1_100), 12, ""),
+        transaction("unstake api-0", ChainTransactionState::Failed, None, 0, "StakeTooSmall"),
+    ];
+    snapshot.earnings.ready_mut().into_iter().for_each(|earnings| earnings.transactions.clone_from(&transactions));
+    snapshot.receipts = Loadable::Ready(ReceiptList::default());
+    snapshot
+}
+
 pub(crate) fn receipt(sequence: u64) -> Receipt {
     let (kind, change) = match sequence % 5 {
         0 => (ReceiptKind::Settle, 8_750),

@@ -111,6 +111,16 @@ fn claiming() {
 }
 
 #[test]
+fn transactions_on_a_chain_are_told_with_their_state() {
+    let window = open(Page::Earnings, fixtures::on_a_chain());
+    for text in ["stake start-0", "pending", "in a block", "confirmed", "failed", "3 of 12", "StakeTooSmall"] {
+        assert!(window.query_all_by_label(text).next().is_some(), "{text}");
+    }
+    let window = open(Page::Earnings, fixtures::full());
+    assert!(window.query_all_by_label("On the chain").next().is_none(), "a ledger has no transactions");
+}
+
+#[test]
 fn staking_and_unstaking() {
     for (button, expected) in [("Stake", StakeAction::Stake), ("Unstake", StakeAction::Unstake)] {
         let mut window = open(Page::Earnings, fixtures::full());

@@ -64,6 +64,14 @@ fn pages(kind: &str, theme: Theme, scale: f32, snapshot: fn() -> Snapshot) {
 }
 
 #[test]
+fn earnings_on_a_chain() {
+    let drawn = look("earnings-chain-dark-100", fixtures::on_a_chain(), state(Page::Earnings), Theme::Dark, SIZE, 1.0);
+    if let Err(error) = drawn {
+        panic!("{error}");
+    }
+}
+
+#[test]
 fn full_dark() {
     pages("full", Theme::Dark, 1.0, fixtures::full);
 }

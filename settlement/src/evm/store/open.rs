@@ -1,5 +1,6 @@
 //! Making and opening the file.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -155,6 +156,23 @@ impl Store {
         &self.path
     }
 
+    /// The right to send what is in the file, until the value is dropped or the process ends; none while another process has it.
+    pub(crate) fn sending_turn(&self) -> Result<Option<File>, SettlementError> {
+        let path = self.path.with_extension("lock");
+        let failed = |action, error: std::io::Error| SettlementError::Store {
+            action,
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        make_private(&path)?;
+        let file = File::options().write(true).open(&path).map_err(|error| failed("open", error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("lock", error)),
+        }
+    }
+
     pub(super) fn read<T>(
         &self,
         action: &'static str,
@@ -243,6 +261,11 @@ mod tests {
         for (domain, account) in others {
             assert_eq!(Store::open(&path, domain, account).unwrap_err().code(), "chain.other_store");
         }
+        let (one, two) = (Store::open(&path, domain, account).unwrap(), Store::open(&path, domain, account).unwrap());
+        let turn = one.sending_turn().unwrap();
+        assert!(turn.is_some() && two.sending_turn().unwrap().is_none());
+        drop(turn);
+        assert!(two.sending_turn().unwrap().is_some());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

@@ -255,13 +255,17 @@ impl Store {
         Ok(last.map_or(0, |last| last.cast_unsigned() + 1))
     }
 
-    /// Keeps a signed transaction, with its nonce. Only then may it be sent.
-    pub(crate) fn record(&self, intent: i64, nonce: u64, attempt: &Attempt) -> Result<(), SettlementError> {
+    /// Keeps a signed transaction, with its nonce: only then may it be sent. False, and nothing kept, where the intent has another
+    /// nonce by now: then this one must never leave.
+    pub(crate) fn record(&self, intent: i64, nonce: u64, attempt: &Attempt) -> Result<bool, SettlementError> {
         self.write("keep a signed transaction in", |transaction| {
-            transaction.execute(
-                "UPDATE intents SET state = 'sent', nonce = ?2, note = '' WHERE id = ?1",
+            let changed = transaction.execute(
+                "UPDATE intents SET state = 'sent', nonce = ?2, note = '' WHERE id = ?1 AND (nonce IS NULL OR nonce = ?2)",
                 params![intent, signed(nonce)],
             )?;
+            if changed == 0 {
+                return Ok(false);
+            }
             transaction.execute(
                 "INSERT OR IGNORE INTO attempts (intent, hash, raw, gas, max_fee, priority, sent_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -275,7 +279,7 @@ impl Store {
                     signed(attempt.sent_ms),
                 ],
             )?;
-            Ok(())
+            Ok(true)
         })
     }
 
@@ -364,7 +368,10 @@ mod tests {
         store.enqueue(&[call("a", 1)], 6).unwrap();
         let attempt =
             Attempt { hash: B256::ZERO, raw: Bytes::new(), gas: 1, max_fee: u128::MAX, priority: 2, sent_ms: 3 };
-        store.record(first.id, 7, &attempt).unwrap();
+        assert!(store.record(first.id, 7, &attempt).unwrap());
+        // Another process that has read the intent before signs for another nonce: that must never leave.
+        assert!(!store.record(first.id, 8, &Attempt { hash: B256::repeat_byte(1), ..attempt.clone() }).unwrap());
+        assert_eq!((store.attempts(first.id).unwrap().len(), store.next_nonce().unwrap()), (1, 8));
         assert_eq!(store.next_nonce().unwrap(), 8);
         assert_eq!(store.attempts(first.id).unwrap()[0].max_fee, u128::MAX);
         // What was sent is not queued again by asking again.

@@ -75,6 +75,9 @@ pub(super) async fn to_the_end(client: &Client, id: JobId, wish: &Wish<'_>) -> R
         return output::json(&Report { job: &job, out: wish.out });
     }
     let paid = credits(job.deposit_microcredits.saturating_sub(job.refunded_microcredits));
+    // The clip does not wait for the chain: what the job did not cost comes back with the payment.
+    let on_chain = client.status().await?.network.chain.is_some() && job.refunded_microcredits == 0;
+    let paid = if on_chain { format!("at most {paid}, the payment is on its way to the chain") } else { paid };
     let place = wish.out.map_or_else(String::new, |path| format!(", clip in {}", path.display()));
     output::line(&format!("{id}: settled for {paid}{place}"))
 }
