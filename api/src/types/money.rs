@@ -67,6 +67,8 @@ pub struct ChainTransaction {
     pub state: ChainTransactionState,
     /// Its hash on the chain, once it is in a block.
     pub hash: Option<String>,
+    /// Where people see it, on chains that somebody shows.
+    pub url: Option<String>,
     /// The block that it is in.
     pub block: Option<u64>,
     /// Blocks on top of that one, at most as many as are needed.

@@ -36,6 +36,7 @@ pub(super) fn shown(chain: &Chain, intent: &Intent) -> ChainTransaction {
             IntentState::Done => ChainTransactionState::Confirmed,
             IntentState::Reverted | IntentState::Failed => ChainTransactionState::Failed,
         },
+        url: intent.hash.and_then(|hash| chain.config().transaction_url(&hash.to_string())),
         hash: intent.hash.map(|hash| hash.to_string()),
         block: intent.block,
         confirmations: on_top,

@@ -46,6 +46,26 @@ pub struct ChainConfig {
     /// Seconds between looks at the chain.
     #[serde(default = "default_poll_secs")]
     pub poll_secs: u64,
+    /// Where people look at the chain, such as `https://sepolia.etherscan.io`; the usual place of well-known chains without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explorer: Option<String>,
+}
+
+/// The usual place to look at a chain, by its EIP-155 id.
+fn usual_explorer(chain_id: u64) -> Option<&'static str> {
+    Some(match chain_id {
+        1 => "https://etherscan.io",
+        10 => "https://optimistic.etherscan.io",
+        100 => "https://gnosisscan.io",
+        137 => "https://polygonscan.com",
+        8453 => "https://basescan.org",
+        42161 => "https://arbiscan.io",
+        84532 => "https://sepolia.basescan.org",
+        421_614 => "https://sepolia.arbiscan.io",
+        11_155_111 => "https://sepolia.etherscan.io",
+        11_155_420 => "https://sepolia-optimism.etherscan.io",
+        _ => return None,
+    })
 }
 
 fn default_confirmations() -> u64 {
@@ -75,7 +95,16 @@ impl ChainConfig {
             max_gas: default_max_gas(),
             replace_after_secs: default_replace_secs(),
             poll_secs: default_poll_secs(),
+            explorer: None,
         }
+    }
+
+    /// Where people see a transaction; none on chains that nobody shows.
+    pub fn transaction_url(&self, hash: &str) -> Option<String> {
+        let place = self.explorer.as_deref().or_else(|| usual_explorer(self.address.chain_id))?;
+        let digits = hash.strip_prefix("0x")?;
+        let whole = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        whole.then(|| format!("{}/tx/{hash}", place.trim_end_matches('/')))
     }
 
     /// Checks what can be checked without the chain.
@@ -99,6 +128,16 @@ impl ChainConfig {
         }
         if self.poll_secs > 3_600 {
             return Err(bad("poll_secs", self.poll_secs, "at most 3600"));
+        }
+        let web =
+            |text: &String| reqwest::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.host().is_some());
+        if let Some(found) = self.explorer.as_ref().filter(|text| !web(text)) {
+            let expected = "an address like https://host";
+            return Err(SettlementError::Config {
+                name: "explorer",
+                found: found.chars().take(64).collect(),
+                expected,
+            });
         }
         Ok(())
     }
@@ -184,6 +223,22 @@ mod tests {
     fn an_endpoints_key_is_not_in_the_error() {
         let error = endpoint_url("ftp://rpc.example.org/v3/0123456789abcdef").unwrap_err();
         assert!(!error.to_string().contains("0123456789abcdef"), "{error}");
+    }
+
+    #[test]
+    fn transactions_are_shown_where_the_chain_is() {
+        let hash = format!("0x{}", "ab".repeat(32));
+        let mut config = ChainConfig::new(ChainAddress { chain_id: 11_155_111, ..address() });
+        assert_eq!(config.transaction_url(&hash).unwrap(), format!("https://sepolia.etherscan.io/tx/{hash}"));
+        assert_eq!(config.transaction_url("0x12/../.."), None, "only what is a hash");
+        config.explorer = Some("https://blocks.example.org/".to_owned());
+        assert_eq!(config.transaction_url(&hash).unwrap(), format!("https://blocks.example.org/tx/{hash}"));
+        config.check().unwrap();
+        for wrong in ["http://blocks.example.org", "javascript:alert(1)", ""] {
+            config.explorer = Some(wrong.to_owned());
+            assert!(config.check().is_err(), "{wrong}");
+        }
+        assert_eq!(ChainConfig::new(address()).transaction_url(&hash), None, "a chain of one's own");
     }
 
     #[test]

@@ -304,7 +304,17 @@ fn transaction_cell(ui: &mut Ui, transaction: &ChainTransaction, column: usize) 
             medium(ui, word, colour);
         }
         2 => drop(digits(ui, format!("{} of {}", transaction.confirmations, transaction.confirmations_needed))),
-        _ if transaction.note.is_empty() => drop(mono(ui, transaction.hash.clone().unwrap_or_default())),
+        _ if transaction.note.is_empty() => {
+            let hash = transaction.hash.clone().unwrap_or_default();
+            match &transaction.url {
+                Some(url) => {
+                    let text =
+                        egui::RichText::new(hash).font(egui::FontId::monospace(crate::theme::tokens::TYPE_SMALL));
+                    ui.hyperlink_to(text, url).on_hover_text(url);
+                }
+                None => drop(mono(ui, hash)),
+            }
+        }
         _ => drop(small(ui, transaction.note.clone())),
     }
 }

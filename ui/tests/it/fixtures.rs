@@ -317,6 +317,7 @@ pub(crate) fn on_a_chain() -> Snapshot {
         name: name.to_owned(),
         state,
         hash: block.map(|block| format!("0x{block:064x}")),
+        url: block.map(|block| format!("https://sepolia.etherscan.io/tx/0x{block:064x}")),
         block,
         confirmations,
         confirmations_needed: 12,
