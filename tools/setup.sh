@@ -10,7 +10,9 @@ packages=(build-essential pkg-config curl ca-certificates)
 commands=(cc make pkg-config curl)
 if [ "$purpose" = test ]; then
     # faketime, iproute2 and nftables: tests with wrong clocks and with network namespaces.
-    packages+=(ffmpeg faketime iproute2 nftables nodejs npm openssl procps)
+    packages+=(ffmpeg faketime iproute2 nftables openssl procps)
+    # Node.js from elsewhere brings its own npm, which Debian's package of that name conflicts with.
+    command -v npm >/dev/null || packages+=(nodejs npm)
     commands+=(ffmpeg ffprobe faketime ip nft node npm openssl pgrep)
 fi
 # The desktop shell, and the window that software Vulkan draws in tests.
