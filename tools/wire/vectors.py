@@ -35,6 +35,7 @@ put("request", "MinerOffer", 2, {"models": [{"digest": d(2), "dtype": "f16", "ma
     "seconds_per_evaluation": 0.1, "price_microcredits_per_step": 1500}], "memory_bytes": 2**33, "accepting": False, "pause_reasons": ["on_battery", "gpu_busy"]})
 put("request", "MinerOffer", 2, {"models": [], "memory_bytes": 0, "accepting": True, "pause_reasons": [], "account": bytes([13]) * 20})
 put("request", "PostJob", 3, {"spec": b"spec", "opening": b"opening", "deposit_microcredits": 2**40, "signature": bytes([9]) * 64})
+put("request", "PostJob", 3, {"spec": b"spec", "opening": b"opening", "deposit_microcredits": 2**40, "signature": bytes([9]) * 64, "miners": 3})
 put("request", "JobStatus", 4, {"job_id": job})
 put("request", "CancelJob", 5, {"job_id": job})
 put("request", "OfferJob", 6, {"spec": b"spec", "opening": b"opening", "challenge": b"challenge", "fee_microcredits": 100, "required_stake_microcredits": 70000, "attempt": 2})

@@ -53,11 +53,31 @@ pub struct PostJob {
     /// The requester's signature over the ledger's escrow statement.
     #[serde(with = "fixed")]
     pub signature: Signature,
+    /// Miners that compute it side by side, each for a share of the reward, 1 to [`MAX_MINERS`](Self::MAX_MINERS). What they get
+    /// together is within the deposit, whatever this says.
+    #[serde(default = "one_miner", skip_serializing_if = "is_one")]
+    pub miners: u8,
+}
+
+fn one_miner() -> u8 {
+    1
+}
+
+// By reference, as serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(miners: &u8) -> bool {
+    *miners == 1
+}
+
+impl PostJob {
+    /// Most miners of one job.
+    pub const MAX_MINERS: u8 = 16;
 }
 
 impl Body for PostJob {
     fn check(&self, message: &'static str) -> Result<(), WireError> {
         let fields = Fields(message);
+        fields.within("miners", self.miners.into(), 1, Self::MAX_MINERS.into())?;
         fields.at_most("spec", self.spec.len(), MAX_SPEC_BYTES)?;
         fields.at_most("opening", self.opening.len(), MAX_OPENING_BYTES)
     }

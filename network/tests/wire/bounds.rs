@@ -45,6 +45,7 @@ fn largest_requests() -> Vec<Request> {
             opening: opening.clone(),
             deposit_microcredits: u64::MAX,
             signature: Signature([255; 64]),
+            miners: PostJob::MAX_MINERS,
         }),
         Request::JobStatus(JobStatus { job_id: JOB }),
         Request::CancelJob(CancelJob { job_id: JOB }),
@@ -208,6 +209,7 @@ fn one_more_is_refused_with_its_name() {
     change!(2, MinerOffer, "pause_reasons", |offer: &mut MinerOffer| offer.pause_reasons[0] = "Too Hot".to_owned());
     change!(3, PostJob, "spec", |post: &mut PostJob| post.spec.0.push(0));
     change!(3, PostJob, "opening", |post: &mut PostJob| post.opening.0.push(0));
+    change!(3, PostJob, "miners", |post: &mut PostJob| post.miners += 1);
     change!(6, OfferJob, "challenge", |offer: &mut OfferJob| offer.challenge.0.push(0));
     change!(7, Commit, "commitment", |commit: &mut Commit| commit.commitment.0.push(0));
     change!(8, JobProgress, "step", |progress: &mut JobProgress| progress.steps -= 1);
@@ -322,6 +324,7 @@ fn prompts_are_not_printed() {
         opening: Opaque(b"a red circle".to_vec()),
         deposit_microcredits: 1,
         signature: Signature([1; 64]),
+        miners: 1,
     };
     let printed = format!("{:?}", Request::PostJob(post));
     assert!(

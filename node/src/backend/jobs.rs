@@ -93,7 +93,7 @@ impl NodeBackend {
 
     pub(super) async fn submit_now(&self, new: NewJob) -> Result<Job, ApiError> {
         let requester = self.requester()?;
-        only_one_miner(&new)?;
+        self.miners_there(&new)?;
         let known = new.request_id.and_then(|id| {
             let id = id.to_string();
             requester.orders().into_values().find(|order| order.request_id.as_ref() == Some(&id))
@@ -103,7 +103,7 @@ impl NodeBackend {
             else {
                 return Err(ApiError::internal("the order can't be read"));
             };
-            if order.model != new.model.to_string() || !is_same(&new, &job, &opening) {
+            if order.model != new.model.to_string() || order.miners != new.miners || !is_same(&new, &job, &opening) {
                 return Err(once::reused());
             }
             return self.one_job(JobId(job.job_id)).await;
@@ -130,13 +130,14 @@ impl NodeBackend {
 
     pub(super) async fn quote_now(&self, new: NewJob) -> Result<Quote, ApiError> {
         let requester = self.requester()?;
-        only_one_miner(&new)?;
+        self.miners_there(&new)?;
         let job = requester.plan(&new).map_err(|error| errors::order(&error))?;
         let account = self.account().await?;
         let offers = self.able(&job).await;
         // A validator knows what miners ask for; others go by the usual price.
-        let usual = requester.usual_deposit(job.steps) / 2;
-        let fee = offers.iter().flatten().map(|offer| offer.fee).min().unwrap_or(usual);
+        let usual = requester.usual_deposit(job.steps, 1) / 2;
+        let fee = cheapest(offers.iter().flatten().map(|offer| offer.fee), new.miners).unwrap_or(usual);
+        let fee = fee.saturating_mul(new.miners.into());
         let miners_able = match &offers {
             Some(offers) => offers.len() as u64,
             None => self.node().swarm().peers().await.iter().filter(|peer| peer.roles.has(Roles::MINER)).count() as u64,
@@ -144,7 +145,7 @@ impl NodeBackend {
         Ok(Quote {
             size: size_of(&job),
             least_deposit_microcredits: self.gross(fee),
-            suggested_deposit_microcredits: requester.usual_deposit(job.steps),
+            suggested_deposit_microcredits: requester.usual_deposit(job.steps, new.miners),
             fee_microcredits: fee,
             balance_microcredits: account.balance,
             miners_able: convert::count(miners_able),
@@ -152,6 +153,15 @@ impl NodeBackend {
             suggested_deadline_secs: convert::count(requester.usual_deadline_secs()),
             chain: self.deposit_cost().await?,
         })
+    }
+
+    /// Whether a job may have as many miners as it wants.
+    fn miners_there(&self, new: &NewJob) -> Result<(), ApiError> {
+        if new.miners <= 1 || self.chain().is_none() {
+            return Ok(());
+        }
+        let message = format!("miners is {}; where a contract settles, a job has one miner", new.miners);
+        Err(ApiError::new(ErrorCode::InvalidRequest, message, "leave miners out").at("miners"))
     }
 
     /// What a fee costs with the validators' part, in micro-credits.
@@ -202,12 +212,11 @@ impl NodeBackend {
     }
 }
 
-fn only_one_miner(new: &NewJob) -> Result<(), ApiError> {
-    if new.miners == 1 {
-        return Ok(());
-    }
-    let message = format!("miners is {}; a job has one miner for now", new.miners);
-    Err(ApiError::new(ErrorCode::InvalidRequest, message, "leave miners out").at("miners"))
+/// What the dearest of the `count` cheapest asks for.
+fn cheapest(fees: impl Iterator<Item = u64>, count: u8) -> Option<u64> {
+    let mut fees: Vec<u64> = fees.collect();
+    fees.sort_unstable();
+    fees.get(usize::from(count).saturating_sub(1)).or(fees.last()).copied()
 }
 
 /// Whether an order asks for what a job is; what it leaves open fits anything.

@@ -62,7 +62,7 @@ struct Files {
 }
 
 impl NodeBackend {
-    /// The newest attempt with evidence here.
+    /// The run that was paid, or the newest with evidence here.
     async fn evidence(&self, id: JobId) -> Result<Files, ApiError> {
         let none = |next_step: &str| {
             let message = format!("the evidence of job {id} is not on this node");
@@ -79,11 +79,9 @@ impl NodeBackend {
         let found = validator.look(move |desk| {
             let wire = convert::wire_job(id);
             let record = desk.jobs.get(&wire)?;
-            let attempt = (1..=record.attempt).rev().find(|attempt| desk.store.verdict(&wire, *attempt).exists());
+            let run = record.runs().find(|run| desk.store.verdict(&wire, *run).exists());
             let receipt = desk.journal.job_history(&infernet_ledger::JobId(id.0)).ok().and_then(|mut all| all.pop());
-            Some(
-                attempt.map(|attempt| (desk.store.bundle(&wire, attempt), desk.store.verdict(&wire, attempt), receipt)),
-            )
+            Some(run.map(|run| (desk.store.bundle(&wire, run), desk.store.verdict(&wire, run), receipt)))
         });
         match found.await.flatten() {
             None => Err(errors::no_job(id)),

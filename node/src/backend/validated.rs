@@ -7,7 +7,7 @@ use infernet_network::wire::JobId;
 
 use super::{NodeBackend, errors, jobs, proof};
 use crate::clock::now_ms;
-use crate::validator::record::{JobRecord, Stage};
+use crate::validator::record::{At, JobRecord, Stage};
 
 /// A miner's offer for a job.
 pub(super) struct Able {
@@ -34,17 +34,21 @@ impl NodeBackend {
         let mut job = jobs::blank(&spec, JobPart::Validated, record.posted_ms);
         job.model = self.node().roles().models.get(&spec.model).and_then(|model| model.id.parse().ok());
         job.attempt = record.attempt;
-        job.stage = match &record.stage {
-            Stage::Posted { .. } => JobStage::Posted,
-            Stage::Offered(_) => JobStage::Assigned,
-            Stage::Running(_) => JobStage::Running,
-            Stage::Committed(..) => JobStage::Committed,
-            Stage::Auditing(..) => JobStage::Auditing,
-            Stage::Settled(..) => JobStage::Settled,
-            Stage::Refunded { .. } => JobStage::Refunded,
+        // Of several miners, the one that is the furthest.
+        let part = record.stage.foremost();
+        job.stage = match (&record.stage, part.as_ref().map(|part| &part.at)) {
+            (Stage::Settled(..), _) => JobStage::Settled,
+            (Stage::Refunded { .. }, _) => JobStage::Refunded,
+            (_, None) => JobStage::Posted,
+            (_, Some(At::Offered | At::Agreed)) => JobStage::Assigned,
+            (_, Some(At::Running)) => JobStage::Running,
+            (_, Some(At::Committed(_))) => JobStage::Committed,
+            (_, Some(At::Auditing(_) | At::Accepted { .. })) => JobStage::Auditing,
         };
-        if let Some(attempt) = record.stage.attempt() {
-            let done = if record.stage.commitment().is_some() { spec.steps } else { attempt.steps_done };
+        if let Some(part) = part {
+            let attempt = part.attempt;
+            let running = matches!(part.at, At::Offered | At::Agreed | At::Running);
+            let done = if running { attempt.steps_done } else { spec.steps };
             job.progress.step = done;
             job.progress.done_ppm = (u64::from(done) * 1_000_000 / u64::from(spec.steps.max(1))) as u32;
             job.fee_microcredits = attempt.fee_microcredits;

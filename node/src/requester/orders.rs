@@ -73,10 +73,17 @@ pub struct Order {
     pub model: String,
     /// The client's own id of the request.
     pub request_id: Option<String>,
+    /// Miners that compute it side by side.
+    #[serde(default = "one_miner")]
+    pub miners: u8,
     /// When it was made.
     pub created_ms: u64,
     /// How it is going.
     pub state: OrderState,
+}
+
+fn one_miner() -> u8 {
+    1
 }
 
 /// How an order is going.
@@ -273,6 +280,7 @@ impl Requester {
             opening: opening.to_bytes(),
             model: new.model.to_string(),
             request_id,
+            miners: new.miners,
             created_ms: now_ms(),
             state,
         };
@@ -374,16 +382,16 @@ impl Requester {
             latent_dtype: model.precision,
             latent,
             shard_plan: Digest::ZERO,
-            deposit_microcredits: new.deposit_microcredits.unwrap_or_else(|| self.usual_deposit(steps)),
+            deposit_microcredits: new.deposit_microcredits.unwrap_or_else(|| self.usual_deposit(steps, new.miners)),
             deadline_unix_ms: self.inner.clock.now_ms() + 1000 * deadline_secs,
         };
         job.check().map_err(|error| said(&error))?;
         Ok((job, opening))
     }
 
-    /// Deposit for an order that names none: the usual price, a half more, and the validator's part.
-    pub fn usual_deposit(&self, steps: u32) -> u64 {
-        u64::from(steps) * self.inner.config.usual_price_per_step * 2
+    /// Deposit for an order that names none: for each miner the usual price, a half more, and the validator's part.
+    pub fn usual_deposit(&self, steps: u32, miners: u8) -> u64 {
+        u64::from(steps) * self.inner.config.usual_price_per_step * 2 * u64::from(miners.max(1))
     }
 
     async fn ask(&self, request: Request) -> Result<Response, RequestError> {
@@ -417,6 +425,7 @@ impl Requester {
             opening: order.opening.into(),
             deposit_microcredits: job.deposit_microcredits,
             signature: Signature(signed.signature.0),
+            miners: order.miners,
         };
         if let Response::Posted(posted) = self.ask(Request::PostJob(post)).await? {
             self.change(id, |order| {

@@ -12,7 +12,7 @@ use infernet_network::wire::{
 use super::desk::{Desk, Miner};
 use super::lifecycle::Event;
 use super::onchain::Missing;
-use super::record::{JobRecord, Stage};
+use super::record::{At, JobRecord, Part, Stage};
 use crate::clock::now_ms;
 
 /// Open jobs that a validator takes.
@@ -109,6 +109,9 @@ impl Desk {
                 format!("the job is for network {}, this is {}", job.network, self.config.network),
             );
         }
+        if post.miners > 1 && self.chain.is_some() {
+            return refuse("job.miners", "where a contract settles, a job has one miner; leave miners out".to_owned());
+        }
         let id = JobId(job.job_id);
         let order = JobOrder {
             job: infernet_ledger::JobId(job.job_id),
@@ -172,6 +175,7 @@ impl Desk {
                 deposit_microcredits,
                 posted_ms: now,
                 deadline_ms: job.deadline_unix_ms,
+                miners: u32::from(post.miners),
                 attempt: 0,
                 passed_over: Vec::new(),
                 stage: Stage::Posted { not_before_ms: now },
@@ -192,7 +196,8 @@ impl Desk {
         let Some(record) = self.jobs.get(&id).cloned() else {
             return refuse("job.unknown", "there is no such job; it may be over");
         };
-        let Some(attempt) = record.stage.attempt().filter(|attempt| attempt.miner == peer).cloned() else {
+        let part = record.stage.part(&peer);
+        let Some(attempt) = part.as_ref().map(|part| part.attempt.clone()) else {
             return refuse("job.not_yours", "another miner has this job now");
         };
         let Ok(signed) = Signed::<Commitment>::from_bytes(&commit.commitment) else {
@@ -205,11 +210,11 @@ impl Desk {
         if body.miner != peer || body.session != challenge.body.session() || !signed.verify() {
             return refuse("commit.invalid", "the commitment is not signed by this miner for this challenge");
         }
-        if matches!(record.stage, Stage::Offered(_)) {
+        if part.as_ref().is_some_and(|part| matches!(part.at, At::Offered | At::Agreed)) {
             // A short run can be over before the word of its acceptance is here; the stake is not locked yet.
             return Response::error("commit.early", "the acceptance is not booked yet; commit again in a moment");
         }
-        if matches!(record.stage, Stage::Running(_)) {
+        if part.is_some_and(|part| part.at == At::Running) {
             if let Err(error) = self.note_commitment(id, &attempt, signed.digest().0) {
                 return refuse(error.code(), &error.to_string());
             }
@@ -218,10 +223,11 @@ impl Desk {
             self.happen(id, Event::Committed { miner: peer, bytes, reveal_deadline_ms });
         }
         // Kept by now, or before: only then is the nonce out.
-        match self.jobs.get(&id).map(|record| &record.stage) {
-            Some(
-                Stage::Committed(attempt, known) | Stage::Auditing(attempt, known) | Stage::Settled(attempt, known),
-            ) if attempt.miner == peer && known.bytes == *commit.commitment => {
+        match self.jobs.get(&id).and_then(|record| record.stage.part(&peer)) {
+            Some(Part {
+                attempt,
+                at: At::Committed(known) | At::Auditing(known) | At::Accepted { commitment: known, .. },
+            }) if known.bytes == *commit.commitment => {
                 Response::Nonce(Nonce { nonce: attempt.nonce, published_unix_ms: known.published_ms })
             }
             _ => refuse("commit.late", "this job waits for no commitment of yours"),
@@ -229,19 +235,20 @@ impl Desk {
     }
 
     pub(super) fn place_for(&self, miner: PublicKey, id: JobId, reveal: bool, bytes: u64) -> Option<PathBuf> {
-        let Stage::Committed(attempt, _) = &self.jobs.get(&id)?.stage else { return None };
-        let job = JobSpec::from_bytes(&self.jobs.get(&id)?.spec).ok()?;
+        let record = self.jobs.get(&id)?;
+        let Part { attempt, at: At::Committed(_) } = record.stage.part(&miner)? else { return None };
+        let job = JobSpec::from_bytes(&record.spec).ok()?;
         let bound = if reveal { Bundle::MAX_BYTES / 2 } else { job.max_clip_bytes() };
-        if attempt.miner != miner || bytes > bound {
+        if bytes > bound {
             return None;
         }
-        Some(if reveal { self.store.reveal(&id, attempt.number) } else { self.store.clip(&id, attempt.number) })
+        Some(if reveal { self.store.reveal(&id, attempt.run()) } else { self.store.clip(&id, attempt.run()) })
     }
 
     pub(super) fn clip_for(&self, peer: PublicKey, id: JobId) -> Option<PathBuf> {
         let record = self.jobs.get(&id)?;
         let Stage::Settled(attempt, _) = &record.stage else { return None };
-        (record.requester == peer).then(|| self.store.clip(&id, attempt.number))
+        (record.requester == peer).then(|| self.store.clip(&id, attempt.run()))
     }
 
     fn status(&self, peer: PublicKey, id: JobId) -> Response {
@@ -253,10 +260,10 @@ impl Desk {
 
     /// Keeps how a run looks by now, if it is this miner's.
     fn keep_preview(&mut self, miner: PublicKey, id: JobId, step: u32, preview: Preview) {
-        let Some(Stage::Running(attempt)) = self.jobs.get(&id).map(|record| &record.stage) else { return };
+        let part = self.jobs.get(&id).and_then(|record| record.stage.part(&miner));
         // Messages may overtake each other.
         let newer = self.previews.get(&id).is_none_or(|(known, _)| *known < step);
-        if attempt.miner == miner && newer {
+        if part.is_some_and(|part| part.at == At::Running) && newer {
             self.previews.insert(id, (step, preview));
         }
     }
@@ -279,11 +286,17 @@ impl Desk {
     pub(super) fn state_of(&self, id: &JobId, record: &JobRecord) -> JobState {
         let steps = JobSpec::from_bytes(&record.spec).map_or(1, |job| job.steps.max(1));
         let running = |done: u32| 50_000 + (u64::from(done) * 800_000 / u64::from(steps)).min(800_000) as u32;
+        let part = record.stage.foremost();
         let (stage, progress_ppm) = match &record.stage {
-            Stage::Posted { .. } | Stage::Offered(_) => (JobStage::Posted, 0),
-            Stage::Running(attempt) => (JobStage::Running, running(attempt.steps_done)),
-            Stage::Committed(..) => (JobStage::Committed, 870_000),
-            Stage::Auditing(..) => (JobStage::Revealed, 900_000),
+            Stage::Posted { .. } => (JobStage::Posted, 0),
+            Stage::Offered(_) | Stage::Running(_) | Stage::Committed(..) | Stage::Auditing(..) | Stage::Several(_) => {
+                match part.as_ref().map(|part| (&part.at, part.attempt.steps_done)) {
+                    Some((At::Running, done)) => (JobStage::Running, running(done)),
+                    Some((At::Committed(_), _)) => (JobStage::Committed, 870_000),
+                    Some((At::Auditing(_) | At::Accepted { .. }, _)) => (JobStage::Revealed, 900_000),
+                    Some((At::Offered | At::Agreed, _)) | None => (JobStage::Posted, 0),
+                }
+            }
             Stage::Settled(..) => (JobStage::Settled, 1_000_000),
             Stage::Refunded { code, .. } if code == "cancelled" => (JobStage::Cancelled, 0),
             Stage::Refunded { .. } => (JobStage::Refunded, 0),
@@ -301,18 +314,17 @@ impl Desk {
             stage,
             attempt: record.attempt,
             progress_ppm,
-            deadline_unix_ms: record.stage.attempt().map_or(record.deadline_ms, |attempt| attempt.deadline_ms),
+            deadline_unix_ms: part.map_or(record.deadline_ms, |part| part.attempt.deadline_ms),
             verdict: (!verdict.is_empty()).then(|| verdict.into()),
             receipt: over.then(|| self.receipt_bytes(id)).filter(|bytes| !bytes.is_empty()).map(Into::into),
             message,
         }
     }
 
-    /// The newest verdict on a job; empty where there is none.
+    /// The verdict on the run that was paid, or the newest; empty where there is none.
     pub(crate) fn verdict_bytes(&self, id: &JobId) -> Vec<u8> {
         let Some(record) = self.jobs.get(id) else { return Vec::new() };
-        let attempts = (1..=record.attempt).rev();
-        attempts.map(|attempt| std::fs::read(self.store.verdict(id, attempt))).find_map(Result::ok).unwrap_or_default()
+        record.runs().find_map(|run| std::fs::read(self.store.verdict(id, run)).ok()).unwrap_or_default()
     }
 
     /// The ledger's last word on a job.

@@ -4,9 +4,10 @@ use infernet_ledger::AccountId;
 use infernet_network::proof::{AuditNonce, Challenge, JobSpec, PublicKey, Signed};
 use infernet_network::wire::{JobId, MinerOffer, OfferedModel};
 
-use super::choose::{Candidate, choose};
+use super::choose::{Candidate, choose_several};
 use super::desk::{Desk, OFFER_MS};
-use super::record::Attempt;
+use super::lifecycle::Event;
+use super::record::{Attempt, JobRecord};
 use crate::clock::{now_ms, random};
 
 /// A miner that has not been heard of for this long gets no jobs.
@@ -16,6 +17,8 @@ const REVEAL_MS: u64 = 120_000;
 /// A run may take this many times what the miner's own measurement says, and a minute.
 const RUN_ROOM: f64 = 6.0;
 const RUN_BASE_MS: u64 = 60_000;
+/// Where fewer miners are there than a job wants, this part of its time is waited for more: one in so many.
+const PATIENCE_SHARE: u64 = 4;
 
 /// A miner as far as money goes.
 pub(super) struct Means {
@@ -28,11 +31,22 @@ pub(super) struct Means {
 }
 
 impl Desk {
-    /// The next attempt, if somebody can make it.
-    pub(super) fn choose(&self, id: JobId) -> Option<Attempt> {
-        let record = self.jobs.get(&id)?;
+    /// Who makes the next attempt, if there is somebody.
+    pub(super) fn choose(&self, id: JobId) -> Event {
+        let Some(record) = self.jobs.get(&id) else { return Event::NoMiner };
+        let mut attempts = self.attempts(id, record).unwrap_or_default();
+        match attempts.len() {
+            0 => Event::NoMiner,
+            1 => Event::Chosen(attempts.swap_remove(0)),
+            _ => Event::ChosenSeveral(attempts),
+        }
+    }
+
+    /// As many as the job wants; fewer once a quarter of its time is over.
+    fn attempts(&self, id: JobId, record: &JobRecord) -> Option<Vec<Attempt>> {
         let job = JobSpec::from_bytes(&record.spec).ok()?;
         let now = now_ms();
+        let wanted = record.miners.max(1);
         let candidates: Vec<Candidate> = self
             .miners
             .iter()
@@ -46,12 +60,32 @@ impl Desk {
                     && !self.busy.contains_key(*miner)
                     && !passed_over
             })
-            .filter_map(|(miner, known)| self.candidate(*miner, &known.offer, &job, record.deposit_microcredits, now))
+            .filter_map(|(miner, known)| {
+                self.candidate(*miner, &known.offer, &job, (record.deposit_microcredits, wanted), now)
+            })
             .collect();
-        let draw = u64::from_le_bytes(random().ok()?) as f64 / u64::MAX as f64;
-        let chosen = choose(&candidates, draw)?;
-        match self.attempt(&job, chosen, now) {
-            Ok(attempt) => Some(attempt),
+        let mut chosen = choose_several(candidates, wanted as usize, || {
+            Some(u64::from_le_bytes(random().ok()?) as f64 / u64::MAX as f64)
+        });
+        if wanted > 1 {
+            // All are offered what the dearest of them asks for, and each may be the only one that is accepted.
+            let fee = chosen.iter().map(|one| one.fee_microcredits).max()?;
+            chosen.retain_mut(|one| {
+                let Some(means) = self.standing(one.miner, &job, fee.saturating_mul(wanted.into()), fee, now) else {
+                    return false;
+                };
+                one.fee_microcredits = fee;
+                one.required_stake_microcredits = means.required_microcredits;
+                one.available_stake_microcredits >= one.required_stake_microcredits
+            });
+        }
+        let patience = record.deadline_ms.saturating_sub(record.posted_ms) / PATIENCE_SHARE;
+        if chosen.len() < wanted as usize && now < record.posted_ms.saturating_add(patience) {
+            return None;
+        }
+        let attempts = chosen.iter().zip(0..).map(|(miner, part)| self.attempt(&job, miner, part, now));
+        match attempts.collect() {
+            Ok(attempts) => Some(attempts),
             Err(error) => {
                 tracing::error!(job = %id, "no attempt can be made: {error}");
                 None
@@ -64,7 +98,7 @@ impl Desk {
         miner: PublicKey,
         offer: &MinerOffer,
         job: &JobSpec,
-        deposit: u64,
+        (deposit, miners): (u64, u32),
         now: u64,
     ) -> Option<Candidate> {
         let fits = |model: &&OfferedModel| {
@@ -75,11 +109,13 @@ impl Desk {
         };
         let model = offer.models.iter().find(fits)?;
         let fee = model.price_microcredits_per_step.checked_mul(u64::from(job.steps))?;
-        if self.gross_microcredits(fee)? > u128::from(deposit) {
+        // Of several, each could be the only one that is accepted, and get what all were promised.
+        let all = fee.checked_mul(u64::from(miners))?;
+        if self.gross_microcredits(all)? > u128::from(deposit) {
             return None;
         }
         let means = match (&self.chain, &offer.account) {
-            (None, _) => self.standing(miner, job, fee, now)?,
+            (None, _) => self.standing(miner, job, all, fee, now)?,
             (Some(_), Some(account)) => self.standing_on_chain(account, job, fee)?,
             // A miner without an account has no stake that counts.
             (Some(_), None) => return None,
@@ -96,10 +132,10 @@ impl Desk {
         })
     }
 
-    /// What the ledger says of a miner.
-    fn standing(&self, miner: PublicKey, job: &JobSpec, fee: u64, now: u64) -> Option<Means> {
+    /// What the ledger says of a miner that gets `fee` at most, for work that it would do for `price`.
+    fn standing(&self, miner: PublicKey, job: &JobSpec, fee: u64, price: u64, now: u64) -> Option<Means> {
         let (account, ledger) = (AccountId(miner.0), self.journal.ledger());
-        let required = ledger.required_stake(&account, job.steps, fee, cost_of(fee)).ok()?;
+        let required = ledger.required_stake(&account, job.steps, fee, cost_of(price)).ok()?;
         let (available, quality_ppm) = ledger.account(&account).map_or((0, 0), |known| {
             (u64::try_from(known.stake.available(now)).unwrap_or(u64::MAX), known.standing.quality_ppm.unwrap_or(0))
         });
@@ -111,7 +147,7 @@ impl Desk {
         })
     }
 
-    fn attempt(&self, job: &JobSpec, chosen: &Candidate, now: u64) -> Result<Attempt, String> {
+    fn attempt(&self, job: &JobSpec, chosen: &Candidate, part: u32, now: u64) -> Result<Attempt, String> {
         let model = self.models.get(&job.model).ok_or("the model is no longer here")?;
         let table = model.bounds().map_err(|error| error.to_string())?;
         let nonce = AuditNonce(random().map_err(|error| error.to_string())?);
@@ -137,6 +173,7 @@ impl Desk {
             stake_microcredits: chosen.required_stake_microcredits,
             deadline_ms: now + OFFER_MS,
             steps_done: 0,
+            part,
         })
     }
 }

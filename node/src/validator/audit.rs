@@ -12,7 +12,7 @@ use infernet_network::wire::JobId;
 use tokio_util::sync::CancellationToken;
 
 use super::lifecycle::Judgement;
-use super::record::JobRecord;
+use super::record::{JobRecord, Stage};
 use super::store::JobStore;
 use crate::hash::hash;
 use crate::models::LocalModels;
@@ -26,6 +26,8 @@ pub(super) struct Work {
     pub(super) store: JobStore,
     pub(super) id: JobId,
     pub(super) record: JobRecord,
+    /// Of the run that is judged.
+    pub(super) stage: Stage,
     pub(super) models: Arc<LocalModels>,
     pub(super) clip_model: Option<PathBuf>,
     pub(super) key: SigningKey,
@@ -87,15 +89,15 @@ fn said(error: impl std::fmt::Display) -> String {
 impl Work {
     /// Writes the bundle, has it judged, signs the verdict and keeps it.
     pub(super) async fn judge(self, supervisor: &Supervisor) -> Result<Judgement, String> {
-        let attempt = self.record.stage.attempt().ok_or("the job has no attempt")?.clone();
-        let path = self.store.bundle(&self.id, attempt.number);
+        let attempt = self.stage.attempt().ok_or("the job has no attempt")?.clone();
+        let path = self.store.bundle(&self.id, attempt.run());
         let job = JobSpec::from_bytes(&self.record.spec).map_err(said)?;
         let judge = Judge { models: &self.models, clip_model: self.clip_model.as_deref(), supervisor };
         let command = judge.command(&job.model, &attempt.tolerance, &path)?;
         let written = tokio::task::spawn_blocking({
-            let (store, id, record) = (self.store.clone(), self.id, self.record.clone());
+            let (store, id, record, stage) = (self.store.clone(), self.id, self.record.clone(), self.stage.clone());
             move || {
-                bundle(&store, &id, &record)
+                bundle(&store, &id, &record, &stage)
                     .and_then(|bundle| write_atomically(&path, &bundle.to_bytes()).map_err(said))
             }
         });
@@ -105,7 +107,7 @@ impl Work {
         let signed = Signed::sign(verdict, &self.key).map_err(said)?;
         let bytes = signed.to_bytes();
         let digest = hash("infernet/signed-verdict/v1", &bytes);
-        write_atomically(&self.store.verdict(&self.id, attempt.number), &bytes).map_err(said)?;
+        write_atomically(&self.store.verdict(&self.id, attempt.run()), &bytes).map_err(said)?;
         Ok(match failure {
             None => Judgement::Accepted { quality_ppm, digest },
             Some(failure) => {
@@ -115,8 +117,8 @@ impl Work {
     }
 }
 
-fn bundle(store: &JobStore, id: &JobId, record: &JobRecord) -> Result<Bundle, String> {
-    let (Some(attempt), Some(commitment)) = (record.stage.attempt(), record.stage.commitment()) else {
+fn bundle(store: &JobStore, id: &JobId, record: &JobRecord, stage: &Stage) -> Result<Bundle, String> {
+    let (Some(attempt), Some(commitment)) = (stage.attempt(), stage.commitment()) else {
         return Err("the job has no commitment".to_owned());
     };
     let read = |path: PathBuf| std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
@@ -132,7 +134,7 @@ fn bundle(store: &JobStore, id: &JobId, record: &JobRecord) -> Result<Bundle, St
             nonce_published_unix_ms: commitment.published_ms,
             revealed_unix_ms: commitment.revealed_ms.unwrap_or(u64::MAX),
         },
-        reveal: decode_reveal(&read(store.reveal(id, attempt.number))?),
-        clip: read(store.clip(id, attempt.number))?,
+        reveal: decode_reveal(&read(store.reveal(id, attempt.run()))?),
+        clip: read(store.clip(id, attempt.run()))?,
     })
 }

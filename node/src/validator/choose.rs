@@ -57,6 +57,21 @@ pub fn choose(candidates: &[Candidate], draw: f64) -> Option<&Candidate> {
     last
 }
 
+/// Draws up to `count` different miners, each as [`choose`] would among those that are left; `draw` gives numbers uniform in 0..1.
+pub fn choose_several(
+    mut candidates: Vec<Candidate>,
+    count: usize,
+    mut draw: impl FnMut() -> Option<f64>,
+) -> Vec<Candidate> {
+    let mut chosen = Vec::with_capacity(count.min(candidates.len()));
+    while chosen.len() < count {
+        let Some(next) = draw().and_then(|draw| choose(&candidates, draw)).copied() else { break };
+        candidates.retain(|candidate| candidate.miner != next.miner);
+        chosen.push(next);
+    }
+    chosen
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -92,6 +107,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn several_are_different_and_as_many_as_there_are(count in 0_usize..8, there in 0_u8..8, seed in 0.0..1.0f64) {
+            let candidates: Vec<Candidate> = (0..there).map(|number| candidate(number, 0, 1.0)).collect();
+            let mut draw = seed;
+            let chosen = choose_several(candidates, count, || {
+                draw = (draw * 7.3).fract();
+                Some(draw)
+            });
+            prop_assert_eq!(chosen.len(), count.min(there.into()));
+            let different: std::collections::BTreeSet<_> = chosen.iter().map(|one| one.miner.0).collect();
+            prop_assert_eq!(different.len(), chosen.len());
+        }
+
         #[test]
         fn nobody_without_the_stake_is_chosen(stakes in proptest::collection::vec(0_u64..200, 0..20), draw in 0.0..1.0f64) {
             let candidates: Vec<Candidate> = stakes

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::lifecycle::{Action, Event, resume, step};
 use super::onchain::OnChain;
-use super::record::{Attempt, JobRecord, Stage};
+use super::record::{At, Attempt, JobRecord, Part, Stage};
 use super::store::JobStore;
 use crate::chain::{Chain, signed_acceptance};
 use crate::clock::now_ms;
@@ -271,7 +271,7 @@ impl Desk {
         let ids: Vec<JobId> = self.jobs.keys().copied().collect();
         for id in ids {
             let Some(record) = self.jobs.get(&id) else { continue };
-            if let Some(attempt) = record.stage.attempt().filter(|_| !record.stage.is_final()) {
+            for attempt in record.stage.at_work() {
                 self.busy.insert(attempt.miner, id);
             }
             let actions = resume(record);
@@ -301,7 +301,7 @@ impl Desk {
         let due = |record: &JobRecord| match &record.stage {
             Stage::Settled(..) | Stage::Refunded { .. } => false,
             Stage::Posted { not_before_ms } => now >= *not_before_ms || now >= record.deadline_ms,
-            stage => now >= record.deadline_ms || stage.attempt().is_some_and(|attempt| now >= attempt.deadline_ms),
+            stage => now >= record.deadline_ms || stage.at_work().into_iter().any(|attempt| now >= attempt.deadline_ms),
         };
         let due: Vec<JobId> = self.jobs.iter().filter(|(_, record)| due(record)).map(|(id, _)| *id).collect();
         for id in due {
@@ -398,10 +398,10 @@ impl Desk {
                 return;
             }
             self.busy.retain(|_, job| *job != id);
-            if let Some(attempt) = next.stage.attempt().filter(|_| !next.stage.is_final()) {
+            for attempt in next.stage.at_work() {
                 self.busy.insert(attempt.miner, id);
             }
-            if !matches!(next.stage, Stage::Running(_)) {
+            if next.stage.parts().iter().all(|part| part.at != At::Running) {
                 self.previews.remove(&id);
             }
             self.jobs.insert(id, next);
@@ -414,11 +414,12 @@ impl Desk {
         for action in actions {
             match action {
                 Action::Choose => {
-                    let event = self.choose(id).map_or(Event::NoMiner, Event::Chosen);
+                    let event = self.choose(id);
                     self.happen(id, event);
                 }
-                Action::Offer => self.offer(id),
-                Action::Audit => self.audit(id),
+                Action::Offer { miner } => self.offer(id, miner),
+                Action::Begin => self.let_begin(id),
+                Action::Audit { miner } => self.audit(id, miner),
                 Action::Stop { miner } => self.stop(miner, id),
                 Action::Announce => self.announce(id),
                 // Answered where it was asked for.
@@ -456,17 +457,27 @@ impl Desk {
         for peer in [Some(record.requester), miner].into_iter().flatten() {
             self.notify(peer, Request::Settled(notice.clone()));
         }
+        // Whose clip was not taken is paid as well, and hears of its own verdict.
+        let paid = self.journal.ledger().job(&super::money::ledger_job(id)).and_then(|known| known.attempt.as_ref());
+        let Some(paid) = paid.filter(|_| record.miners > 1 && matches!(record.stage, Stage::Settled(..))) else {
+            return;
+        };
+        for peer in paid.miners.keys().map(|account| PublicKey(account.0)).filter(|peer| Some(*peer) != miner) {
+            let notice =
+                SettledNotice { job_id: id, receipt: self.receipt_bytes(&id).into(), verdict: Vec::new().into() };
+            self.notify(peer, Request::Settled(notice));
+        }
     }
 
-    fn offer(&self, id: JobId) {
+    fn offer(&self, id: JobId, miner: PublicKey) {
         let Some(record) = self.jobs.get(&id) else { return };
-        let Stage::Offered(attempt) = &record.stage else { return };
+        let Some(Part { attempt, at: At::Offered }) = record.stage.part(&miner) else { return };
         let Some(send) = self.send.upgrade() else { return };
-        let (courier, miner, number) = (self.courier.clone(), attempt.miner, attempt.number);
+        let (courier, number) = (self.courier.clone(), attempt.number);
         let offer = OfferJob {
             spec: record.spec.clone().into(),
             opening: record.opening.clone().into(),
-            challenge: attempt.challenge.clone().into(),
+            challenge: attempt.challenge.into(),
             fee_microcredits: attempt.fee_microcredits,
             required_stake_microcredits: attempt.stake_microcredits,
             attempt: number,
@@ -487,12 +498,15 @@ impl Desk {
 
     /// The stake is locked before the miner may begin; a miner that can't lock it is told to stop.
     fn answered(&mut self, id: JobId, number: u32, miner: PublicKey, answer: Answer) {
-        let Some(Stage::Offered(attempt)) = self.jobs.get(&id).map(|record| record.stage.clone()) else { return };
-        if attempt.number != number || attempt.miner != miner {
+        let Some(record) = self.jobs.get(&id) else { return };
+        let Some(Part { attempt, at: At::Offered }) = record.stage.part(&miner) else { return };
+        if attempt.number != number {
             return;
         }
         let refused = match answer {
             Err(reason) => Some(reason),
+            // Locked when all have answered.
+            Ok(_) if matches!(record.stage, Stage::Several(_)) => None,
             Ok(acceptance) => match self.assign(id, &attempt, acceptance) {
                 Ok(()) => None,
                 Err(error) => {
@@ -508,14 +522,25 @@ impl Desk {
         self.happen(id, event);
     }
 
-    fn audit(&self, id: JobId) {
+    /// All have answered: the stake of those who agreed is locked at once.
+    fn let_begin(&mut self, id: JobId) {
+        let Some(Stage::Several(parts)) = self.jobs.get(&id).map(|record| record.stage.clone()) else { return };
+        let event = match self.begin(id, &parts) {
+            Ok(()) => Event::Begun,
+            Err(error) => Event::NotBegun { code: error.code().to_owned(), message: error.to_string() },
+        };
+        self.happen(id, event);
+    }
+
+    fn audit(&self, id: JobId, miner: PublicKey) {
         let (Some(record), Some(send)) = (self.jobs.get(&id), self.send.upgrade()) else { return };
-        let Some(attempt) = record.stage.attempt() else { return };
-        let number = attempt.number;
+        let Some(part) = record.stage.part(&miner) else { return };
+        let (number, Some(stage)) = (part.attempt.number, part.stage()) else { return };
         let work = super::audit::Work {
             store: self.store.clone(),
             id,
             record: record.clone(),
+            stage,
             models: Arc::clone(&self.models),
             clip_model: self.config.clip_model.clone(),
             key: self.key.clone(),
@@ -523,12 +548,12 @@ impl Desk {
         let supervisor = Arc::clone(&self.supervisor);
         self.runtime.spawn(async move {
             let event = match work.judge(&supervisor).await {
-                Ok(verdict) => Event::Judged { attempt: number, verdict },
+                Ok(verdict) => Event::Judged { attempt: number, miner, verdict },
                 Err(message) => {
                     tracing::warn!(job = %id, "the audit failed: {message}");
                     // Tried again, not at once.
                     tokio::time::sleep(Duration::from_secs(2)).await;
-                    Event::AuditFailed { attempt: number, message }
+                    Event::AuditFailed { attempt: number, miner, message }
                 }
             };
             let _ = send.send(Message::Job { job: id, event }).await;

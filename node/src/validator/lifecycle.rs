@@ -4,7 +4,8 @@
 
 use infernet_network::proof::{Digest, Proof, PublicKey};
 
-use super::record::{Attempt, Commitment, Ended, JobRecord, PassedOver, Stage};
+use super::record::{Attempt, Commitment, Ended, JobRecord, PassedOver, Run, Stage};
+use super::several;
 
 /// How long a miner that declined is not asked again for the same job.
 pub const DECLINED_MS: u64 = 15_000;
@@ -18,6 +19,17 @@ pub const MAX_ATTEMPTS: u32 = 8;
 pub enum Event {
     /// A miner was chosen and is asked; the attempt's deadline is that of its answer.
     Chosen(Attempt),
+    /// Several miners were chosen and are asked at the same time, in parts of one attempt.
+    ChosenSeveral(Vec<Attempt>),
+    /// The stake of all that agreed is locked, and they may begin.
+    Begun,
+    /// It can't be locked.
+    NotBegun {
+        /// Stable code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
     /// Nobody can run it now.
     NoMiner,
     /// The miner asked takes it, and its stake is locked until `run_deadline_ms`.
@@ -74,6 +86,8 @@ pub enum Event {
     Judged {
         /// About which attempt.
         attempt: u32,
+        /// Whose run.
+        miner: PublicKey,
         /// What it is.
         verdict: Judgement,
     },
@@ -81,6 +95,8 @@ pub enum Event {
     AuditFailed {
         /// Which attempt.
         attempt: u32,
+        /// Whose run.
+        miner: PublicKey,
         /// A sentence.
         message: String,
     },
@@ -124,14 +140,22 @@ pub enum Judgement {
 /// doing it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Look for a miner, and come back with [`Event::Chosen`] or [`Event::NoMiner`].
+    /// Look for miners, and come back with [`Event::Chosen`], [`Event::ChosenSeveral`] or [`Event::NoMiner`].
     Choose,
     /// Send the offer, and come back with [`Event::Accepted`] or [`Event::Declined`].
-    Offer,
+    Offer {
+        /// Whom.
+        miner: PublicKey,
+    },
+    /// Lock the stake of all that agreed, and come back with [`Event::Begun`] or [`Event::NotBegun`].
+    Begin,
     /// Send the nonce.
     PublishNonce,
     /// Judge, and come back with [`Event::Judged`] or [`Event::AuditFailed`].
-    Audit,
+    Audit {
+        /// Whose run.
+        miner: PublicKey,
+    },
     /// The attempt's stake is free again, where it was locked; nobody is blamed, but a miner that was late is noted.
     Release {
         /// Which attempt.
@@ -141,21 +165,17 @@ pub enum Action {
         /// Whether the miner did not do what it had promised.
         late: bool,
     },
-    /// Pay.
+    /// Pay all whose runs were accepted.
     Settle {
-        /// Which attempt.
-        attempt: u32,
-        /// Who.
-        miner: PublicKey,
-        /// Of the clip.
-        quality_ppm: u32,
-        /// Of the signed verdict.
-        verdict: Digest,
+        /// The run whose clip is taken.
+        run: Run,
+        /// Who is paid.
+        miners: Vec<Paid>,
     },
     /// Take the locked stake's share.
     Slash {
-        /// Which attempt.
-        attempt: u32,
+        /// Which run.
+        run: Run,
         /// Who.
         miner: PublicKey,
         /// Failed check.
@@ -174,6 +194,17 @@ pub enum Action {
     },
     /// Tell both sides how it ended.
     Announce,
+}
+
+/// A miner whose run was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// Who.
+    pub miner: PublicKey,
+    /// Of the clip, in millionths.
+    pub quality_ppm: u32,
+    /// Digest of the signed verdict.
+    pub verdict: Digest,
 }
 
 /// The event does not fit the job's stage; nothing changes.
@@ -195,6 +226,7 @@ impl Stage {
             Self::Running(_) => "running",
             Self::Committed(..) => "committed",
             Self::Auditing(..) => "auditing",
+            Self::Several(_) => "with several miners",
             Self::Settled(..) => "settled",
             Self::Refunded { .. } => "refunded",
         }
@@ -205,8 +237,9 @@ impl Stage {
 pub fn resume(record: &JobRecord) -> Vec<Action> {
     match &record.stage {
         // An offer's answer is lost with the process: the miner is asked again, and takes the same attempt for the same.
-        Stage::Offered(_) => vec![Action::Offer],
-        Stage::Auditing(..) => vec![Action::Audit],
+        Stage::Offered(attempt) => vec![Action::Offer { miner: attempt.miner }],
+        Stage::Auditing(attempt, _) => vec![Action::Audit { miner: attempt.miner }],
+        Stage::Several(parts) => several::resume(parts),
         Stage::Settled(..)
         | Stage::Refunded { .. }
         | Stage::Running(_)
@@ -225,6 +258,7 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
     let misfit = |event| Err(Misfit { event, stage });
     match (&record.stage, event) {
         (Stage::Settled(..) | Stage::Refunded { .. }, Event::Tick) => Ok((next, vec![])),
+        (Stage::Several(parts), event) => several::step(record, parts, &event, now_ms),
 
         // The whole job's deadline and the requester's wish come before everything but a verdict that is being made: its result
         // is waited for, within the audit's own deadline.
@@ -252,8 +286,12 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
         // The ledger counts: an offer that was not taken is no attempt there, and its number is used again.
         (Stage::Posted { .. }, Event::Chosen(attempt)) if (1..=MAX_ATTEMPTS).contains(&attempt.number) => {
             next.attempt = attempt.number;
+            let offer = Action::Offer { miner: attempt.miner };
             next.stage = Stage::Offered(attempt);
-            Ok((next, vec![Action::Offer]))
+            Ok((next, vec![offer]))
+        }
+        (Stage::Posted { .. }, Event::ChosenSeveral(attempts)) if several::fit(&attempts) => {
+            Ok(several::ask(next, attempts))
         }
 
         (Stage::Offered(attempt), Event::Accepted { miner, run_deadline_ms }) if attempt.miner == miner => {
@@ -315,7 +353,7 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
             }
             commitment.revealed_ms = Some(now_ms);
             next.stage = Stage::Auditing(Attempt { deadline_ms: audit_deadline_ms, ..attempt.clone() }, commitment);
-            Ok((next, vec![Action::Audit]))
+            Ok((next, vec![Action::Audit { miner }]))
         }
         // Sent again because the answer was lost.
         (Stage::Auditing(attempt, _) | Stage::Settled(attempt, _), Event::Delivered { miner, .. })
@@ -342,15 +380,15 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
             Ok(release(next, &attempt, true, "no_reveal", "the miner did not open its run in time", now_ms))
         }
 
-        (Stage::Auditing(attempt, commitment), Event::Judged { attempt: number, verdict })
-            if attempt.number == number =>
+        (Stage::Auditing(attempt, commitment), Event::Judged { attempt: number, miner, verdict })
+            if attempt.number == number && attempt.miner == miner =>
         {
             let (attempt, commitment) = (attempt.clone(), commitment.clone());
-            let miner = attempt.miner;
+            let run = attempt.run();
             match verdict {
                 Judgement::Accepted { quality_ppm, digest } => {
                     next.stage = Stage::Settled(attempt, commitment);
-                    let settle = Action::Settle { attempt: number, miner, quality_ppm, verdict: digest };
+                    let settle = Action::Settle { run, miners: vec![Paid { miner, quality_ppm, verdict: digest }] };
                     Ok((next, vec![settle, Action::Announce]))
                 }
                 Judgement::Rejected { check, proof: Proof::Attested, .. } => {
@@ -360,7 +398,7 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
                 }
                 Judgement::Rejected { check, proof, digest } => {
                     next.passed_over.push(PassedOver { miner, until_ms: None });
-                    let slash = Action::Slash { attempt: number, miner, check: check.clone(), proof, verdict: digest };
+                    let slash = Action::Slash { run, miner, check: check.clone(), proof, verdict: digest };
                     let (next, mut actions) = over(next, &attempt, &check, "the run failed its audit", now_ms);
                     actions.insert(0, slash);
                     Ok((next, actions))
@@ -369,12 +407,14 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
         }
         // Not the miner's doing: it has worked, and another try would cost the requester time. It is judged again until the
         // audit's deadline.
-        (Stage::Auditing(attempt, _), Event::AuditFailed { attempt: number, .. })
-            if attempt.number == number && now_ms < attempt.deadline_ms =>
+        (Stage::Auditing(attempt, _), Event::AuditFailed { attempt: number, miner, .. })
+            if attempt.number == number && attempt.miner == miner && now_ms < attempt.deadline_ms =>
         {
-            Ok((next, vec![Action::Audit]))
+            Ok((next, vec![Action::Audit { miner }]))
         }
-        (Stage::Auditing(attempt, _), Event::AuditFailed { attempt: number, message }) if attempt.number == number => {
+        (Stage::Auditing(attempt, _), Event::AuditFailed { attempt: number, miner, message })
+            if attempt.number == number && attempt.miner == miner =>
+        {
             let attempt = attempt.clone();
             let (next, mut actions) = refund(next, "audit", &message, now_ms);
             actions.insert(0, Action::Release { attempt: number, miner: attempt.miner, late: false });
@@ -393,9 +433,33 @@ pub fn step(record: &JobRecord, event: Event, now_ms: u64) -> Result<(JobRecord,
 }
 
 impl Event {
-    fn name(&self) -> &'static str {
+    /// Whose doing it is, or whom it is about.
+    pub(super) fn miner(&self) -> Option<PublicKey> {
+        match self {
+            Self::Accepted { miner, .. }
+            | Self::Declined { miner, .. }
+            | Self::Progress { miner, .. }
+            | Self::Committed { miner, .. }
+            | Self::Delivered { miner, .. }
+            | Self::Failed { miner, .. }
+            | Self::Judged { miner, .. }
+            | Self::AuditFailed { miner, .. } => Some(*miner),
+            Self::Chosen(_)
+            | Self::ChosenSeveral(_)
+            | Self::Begun
+            | Self::NotBegun { .. }
+            | Self::NoMiner
+            | Self::Cancelled
+            | Self::Tick => None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Chosen(_) => "the choice of a miner",
+            Self::ChosenSeveral(_) => "the choice of several miners",
+            Self::Begun => "the beginning of several miners",
+            Self::NotBegun { .. } => "a beginning that failed",
             Self::NoMiner => "the lack of miners",
             Self::Accepted { .. } => "an acceptance",
             Self::Declined { .. } => "a refusal",
@@ -438,7 +502,7 @@ fn release(
 }
 
 /// The job is over; who still works on it is told to stop, and its stake is free again.
-fn refund(mut next: JobRecord, code: &str, message: &str, now_ms: u64) -> (JobRecord, Vec<Action>) {
+pub(super) fn refund(mut next: JobRecord, code: &str, message: &str, now_ms: u64) -> (JobRecord, Vec<Action>) {
     let mut actions = Vec::new();
     if let Stage::Offered(attempt) | Stage::Running(attempt) | Stage::Committed(attempt, _) = &next.stage {
         let late = !matches!(next.stage, Stage::Offered(_)) && now_ms >= attempt.deadline_ms;

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use infernet_network::proof::{Digest, Proof, PublicKey};
 use proptest::prelude::*;
 
-use super::lifecycle::{Action, Delivery, Event, Judgement, MAX_ATTEMPTS, step};
-use super::record::{Attempt, JobRecord, Stage};
+use super::lifecycle::{Action, Delivery, Event, Judgement, MAX_ATTEMPTS, Paid, step};
+use super::record::{Attempt, JobRecord, Run, Stage};
 
 /// What happens to a job as it is.
 type Happening = fn(&JobRecord) -> Event;
 
 const DEADLINE: u64 = 1_000_000;
+const RUN: Run = Run { attempt: 1, part: 0 };
 
 fn miner(number: u8) -> PublicKey {
     PublicKey([number; 32])
@@ -26,6 +27,7 @@ fn posted() -> JobRecord {
         deposit_microcredits: 1000,
         posted_ms: 0,
         deadline_ms: DEADLINE,
+        miners: 1,
         attempt: 0,
         passed_over: Vec::new(),
         stage: Stage::Posted { not_before_ms: 0 },
@@ -44,6 +46,7 @@ fn attempt(number: u32, who: u8, deadline_ms: u64) -> Attempt {
         stake_microcredits: 2000,
         deadline_ms,
         steps_done: 0,
+        part: 0,
     }
 }
 
@@ -79,12 +82,13 @@ fn clip(_: &JobRecord) -> Event {
 }
 
 fn good(_: &JobRecord) -> Event {
-    Event::Judged { attempt: 1, verdict: Judgement::Accepted { quality_ppm: 900_000, digest: Digest::ZERO } }
+    let verdict = Judgement::Accepted { quality_ppm: 900_000, digest: Digest::ZERO };
+    Event::Judged { attempt: 1, miner: miner(1), verdict }
 }
 
 fn rejected(proof: Proof) -> Event {
     let verdict = Judgement::Rejected { check: "model_output".to_owned(), proof, digest: Digest::ZERO };
-    Event::Judged { attempt: 1, verdict }
+    Event::Judged { attempt: 1, miner: miner(1), verdict }
 }
 
 fn tick(_: &JobRecord) -> Event {
@@ -110,8 +114,10 @@ fn a_run_that_fails_before_its_acceptance_is_heard_of_goes_to_another() {
 fn an_honest_job_is_paid_once() {
     let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, good as Happening)]));
     assert!(matches!(record.stage, Stage::Settled(..)));
-    let settle = Action::Settle { attempt: 1, miner: miner(1), quality_ppm: 900_000, verdict: Digest::ZERO };
-    assert_eq!(actions, [Action::Choose, Action::Offer, Action::PublishNonce, Action::Audit, settle, Action::Announce]);
+    let paid = Paid { miner: miner(1), quality_ppm: 900_000, verdict: Digest::ZERO };
+    let settle = Action::Settle { run: RUN, miners: vec![paid] };
+    let (offer, audit) = (Action::Offer { miner: miner(1) }, Action::Audit { miner: miner(1) });
+    assert_eq!(actions, [Action::Choose, offer, Action::PublishNonce, audit, settle, Action::Announce]);
     // Whatever comes late changes nothing.
     for event in [Event::Tick, reveal(&record), committed(&record)] {
         let (same, again) = step(&record, event, DEADLINE + 1).unwrap();
@@ -126,7 +132,7 @@ fn an_honest_job_is_paid_once() {
 fn a_proven_cheat_is_slashed_and_the_job_goes_on_with_another() {
     let (record, actions) = go(TO_AUDIT.into_iter().chain([(600, (|_| rejected(Proof::Measured)) as Happening)]));
     assert!(actions.contains(&Action::Slash {
-        attempt: 1,
+        run: RUN,
         miner: miner(1),
         check: "model_output".to_owned(),
         proof: Proof::Measured,
@@ -184,13 +190,16 @@ fn event(record: &JobRecord, (kind, who, flag): (u8, u8, bool), next: u32, now: 
             audit_deadline_ms: now + 300,
         },
         6 => Event::Failed { miner, code: "x".to_owned(), message: String::new() },
-        7 => Event::Judged { attempt: number, verdict: Judgement::Accepted { quality_ppm: 1, digest: Digest::ZERO } },
+        7 => {
+            let verdict = Judgement::Accepted { quality_ppm: 1, digest: Digest::ZERO };
+            Event::Judged { attempt: number, miner, verdict }
+        }
         8 => {
             let proof = if flag { Proof::Measured } else { Proof::Attested };
             let verdict = Judgement::Rejected { check: "c".to_owned(), proof, digest: Digest::ZERO };
-            Event::Judged { attempt: number, verdict }
+            Event::Judged { attempt: number, miner, verdict }
         }
-        9 => Event::AuditFailed { attempt: number, message: String::new() },
+        9 => Event::AuditFailed { attempt: number, miner, message: String::new() },
         10 if flag => Event::Cancelled,
         10 => Event::NoMiner,
         _ => Event::Tick,
@@ -223,7 +232,9 @@ proptest! {
             for action in &actions {
                 match action {
                     Action::Release { late, .. } if locked.is_none() => prop_assert!(!late),
-                    Action::Settle { attempt, .. } | Action::Slash { attempt, .. } | Action::Release { attempt, .. } => {
+                    Action::Settle { run: Run { attempt, .. }, .. }
+                    | Action::Slash { run: Run { attempt, .. }, .. }
+                    | Action::Release { attempt, .. } => {
                         prop_assert!(over.insert(*attempt), "attempt {} ended twice", attempt);
                         prop_assert_eq!(locked.take(), Some(*attempt));
                     }

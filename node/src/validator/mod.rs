@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`lifecycle`] | what happens to a job, as a pure function of events and times |
+//! | [`lifecycle`], `several` | what happens to a job, of one miner or of several, as a pure function of events and times |
 //! | [`choose`] | which miner gets it, pure |
 //! | [`record`], [`store`] | what is kept of a job, on disk |
 //! | `desk` | one thread with the ledger and all jobs: messages in, answers and actions out |
@@ -23,6 +23,9 @@ mod lifecycle_tests;
 mod money;
 mod onchain;
 pub mod record;
+mod several;
+#[cfg(test)]
+mod several_tests;
 pub mod store;
 
 pub(crate) use audit::{Judge, encode_reveal};

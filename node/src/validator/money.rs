@@ -12,7 +12,7 @@ use infernet_settlement::{
 use super::assign::cost_of;
 use super::desk::Desk;
 use super::lifecycle::Action;
-use super::record::{Attempt, JobRecord, Stage};
+use super::record::{At, Attempt, JobRecord, Part, Run, Stage};
 use crate::clock::now_ms;
 
 /// The books refuse an entry.
@@ -68,19 +68,39 @@ impl Desk {
         attempt: &Attempt,
         acceptance: Option<SignedAcceptance>,
     ) -> Result<(), BookError> {
+        self.assign_all(id, attempt.number, vec![(attempt.clone(), acceptance)])
+    }
+
+    /// Locks the stake of all miners that agreed to compute a job side by side.
+    pub(super) fn begin(&mut self, id: JobId, parts: &[Part]) -> Result<(), BookError> {
+        let agreed = parts.iter().filter(|part| part.at == At::Agreed).map(|part| (part.attempt.clone(), None));
+        let agreed: Vec<_> = agreed.collect();
+        let number = agreed.first().ok_or(BookError::Evidence("job"))?.0.number;
+        self.assign_all(id, number, agreed)
+    }
+
+    fn assign_all(
+        &mut self,
+        id: JobId,
+        attempt: u32,
+        mut miners: Vec<(Attempt, Option<SignedAcceptance>)>,
+    ) -> Result<(), BookError> {
+        miners.sort_by_key(|(attempt, _)| attempt.miner.0);
+        let promise = |(attempt, acceptance): &(Attempt, Option<SignedAcceptance>)| Promise {
+            miner: AccountId(attempt.miner.0),
+            stake_microcredits: attempt.stake_microcredits,
+            cost_microcredits: cost_of(attempt.fee_microcredits),
+            acceptance: acceptance.clone(),
+        };
+        let fee = miners.iter().map(|(attempt, _)| attempt.fee_microcredits).fold(0, u64::saturating_add);
         let record = self.jobs.get(&id).ok_or(BookError::Evidence("job"))?;
         let job = JobSpec::from_bytes(&record.spec).map_err(|_| BookError::Evidence("job"))?;
         let assignment = Assignment {
             job: ledger_job(id),
             digest: Digest(job.digest().0),
-            attempt: attempt.number,
-            fee_microcredits: attempt.fee_microcredits,
-            miners: vec![Promise {
-                miner: AccountId(attempt.miner.0),
-                stake_microcredits: attempt.stake_microcredits,
-                cost_microcredits: cost_of(attempt.fee_microcredits),
-                acceptance,
-            }],
+            attempt,
+            fee_microcredits: fee,
+            miners: miners.iter().map(promise).collect(),
         };
         Ok(self.settlement().assign(&assignment, now_ms())?)
     }
@@ -100,25 +120,28 @@ impl Desk {
     pub(super) fn book(&mut self, id: JobId, next: &JobRecord, action: &Action) -> Result<(), BookError> {
         let job = ledger_job(id);
         match action {
-            Action::Settle { attempt, miner, quality_ppm, verdict } => {
+            Action::Settle { run, miners } => {
                 let commitment = next.stage.commitment().ok_or(BookError::Evidence("commitment"))?;
                 let commitment = Signed::<Commitment>::from_bytes(&commitment.bytes);
                 let payment = Payment {
                     job,
-                    attempt: *attempt,
+                    attempt: run.attempt,
                     proof_root: Digest(commitment.map_err(|_| BookError::Evidence("commitment"))?.body.root.0),
-                    bundle: self.bundle_of(id, *attempt)?,
-                    miners: vec![Accepted {
-                        miner: AccountId(miner.0),
-                        verdict: Digest(verdict.0),
-                        quality_ppm: *quality_ppm,
-                    }],
+                    bundle: self.bundle_of(id, *run)?,
+                    miners: miners
+                        .iter()
+                        .map(|paid| Accepted {
+                            miner: AccountId(paid.miner.0),
+                            verdict: Digest(paid.verdict.0),
+                            quality_ppm: paid.quality_ppm,
+                        })
+                        .collect(),
                     dust_to: AccountId(self.public.0),
                 };
                 let progress = self.settlement().settle(&payment, now_ms())?;
                 tell(id, "payment", &progress);
             }
-            Action::Slash { attempt, miner, check, proof, verdict } => {
+            Action::Slash { run, miner, check, proof, verdict } => {
                 let name: CheckName = check.parse().map_err(|_| BookError::Check(check.clone()))?;
                 let proof = match proof {
                     Proof::Signed => ProofKind::Signed,
@@ -128,12 +151,12 @@ impl Desk {
                 };
                 let penalty = Penalty {
                     job,
-                    attempt: *attempt,
+                    attempt: run.attempt,
                     miner: AccountId(miner.0),
                     check: name,
                     proof,
                     verdict: Digest(verdict.0),
-                    bundle: self.bundle_of(id, *attempt)?,
+                    bundle: self.bundle_of(id, *run)?,
                 };
                 let progress = self.settlement().slash(&penalty, now_ms())?;
                 tell(id, "slash", &progress);
@@ -165,9 +188,10 @@ impl Desk {
                 tell(id, "refund", &progress);
             }
             Action::Choose
-            | Action::Offer
+            | Action::Offer { .. }
+            | Action::Begin
             | Action::PublishNonce
-            | Action::Audit
+            | Action::Audit { .. }
             | Action::Stop { .. }
             | Action::Announce => {}
         }
@@ -185,9 +209,9 @@ impl Desk {
         known.is_some_and(|known| known.number == attempt && known.miners.contains_key(miner))
     }
 
-    /// Digest of the bundle that an attempt's verdict is about.
-    fn bundle_of(&self, id: JobId, attempt: u32) -> Result<Digest, BookError> {
-        let bytes = std::fs::read(self.store.verdict(&id, attempt)).map_err(|_| BookError::Evidence("verdict"))?;
+    /// Digest of the bundle that a run's verdict is about.
+    fn bundle_of(&self, id: JobId, run: Run) -> Result<Digest, BookError> {
+        let bytes = std::fs::read(self.store.verdict(&id, run)).map_err(|_| BookError::Evidence("verdict"))?;
         let verdict = Signed::<Verdict>::from_bytes(&bytes).map_err(|_| BookError::Evidence("verdict"))?;
         Ok(Digest(verdict.body.bundle.0))
     }

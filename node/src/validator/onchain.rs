@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::assign::{Means, cost_of};
 use super::desk::{Desk, Message, Miner};
 use super::money::ledger_job;
+use super::record::Run;
 use crate::chain::{Chain, address_of, wire_address};
 use crate::courier::Courier;
 
@@ -229,7 +230,7 @@ impl Desk {
     /// Evidence for members whose signatures count.
     pub(super) fn evidence_for(&self, peer: PublicKey, id: JobId, attempt: u32) -> Option<PathBuf> {
         let chain = self.chain.as_ref()?;
-        let path = self.store.bundle(&id, attempt);
+        let path = self.store.bundle(&id, Run { attempt, part: 0 });
         let account = chain.members.get(&peer)?;
         let judges = chain.settlement.validators().ok().flatten()?.judges;
         (judges.contains(account) && path.exists()).then_some(path)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use infernet_engine::video::write_atomically;
 use infernet_network::wire::JobId;
 
-use super::record::JobRecord;
+use super::record::{JobRecord, Run};
 
 const FILE: &str = "job.cbor";
 
@@ -30,24 +30,24 @@ impl JobStore {
         self.root.join(id.to_string())
     }
 
-    /// Where the reveal of an attempt goes.
-    pub fn reveal(&self, id: &JobId, attempt: u32) -> PathBuf {
-        self.folder(id).join(format!("reveal-{attempt}.bin"))
+    /// Where the reveal of a run goes.
+    pub fn reveal(&self, id: &JobId, run: Run) -> PathBuf {
+        self.folder(id).join(format!("reveal-{run}.bin"))
     }
 
-    /// Where the clip of an attempt goes.
-    pub fn clip(&self, id: &JobId, attempt: u32) -> PathBuf {
-        self.folder(id).join(format!("clip-{attempt}.mp4"))
+    /// Where the clip of a run goes.
+    pub fn clip(&self, id: &JobId, run: Run) -> PathBuf {
+        self.folder(id).join(format!("clip-{run}.mp4"))
     }
 
-    /// Where the evidence of an attempt is kept.
-    pub fn bundle(&self, id: &JobId, attempt: u32) -> PathBuf {
-        self.folder(id).join(format!("evidence-{attempt}.bundle"))
+    /// Where the evidence of a run is kept.
+    pub fn bundle(&self, id: &JobId, run: Run) -> PathBuf {
+        self.folder(id).join(format!("evidence-{run}.bundle"))
     }
 
-    /// Where the signed verdict on an attempt is kept.
-    pub fn verdict(&self, id: &JobId, attempt: u32) -> PathBuf {
-        self.folder(id).join(format!("verdict-{attempt}.bin"))
+    /// Where the signed verdict on a run is kept.
+    pub fn verdict(&self, id: &JobId, run: Run) -> PathBuf {
+        self.folder(id).join(format!("verdict-{run}.bin"))
     }
 
     /// Keeps a record.

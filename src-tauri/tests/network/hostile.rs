@@ -67,6 +67,7 @@ async fn junk_and_slow_peers_do_not_keep_others_from_their_clips() {
             opening: vec![7; 100].into(),
             deposit_microcredits: 1,
             signature: Signature([7; 64]),
+            miners: 1,
         }),
     };
     let storm = tokio::spawn(async move {
@@ -173,6 +174,7 @@ async fn replayed_and_reordered_messages_change_nothing() {
         opening: stored.opening.into(),
         deposit_microcredits: job.deposit_microcredits,
         signature: Signature(signed.signature.0),
+        miners: 1,
     };
     for _ in 0..2 {
         let answer = asker.request(to, Request::PostJob(post.clone()), PATIENCE).await.unwrap();

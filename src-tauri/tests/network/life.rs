@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use infernet_ledger::Entry;
 use infernet_network::wire::{Invitation, JobStage};
 use serde_json::Value;
 
@@ -79,6 +80,39 @@ async fn a_miner_that_is_killed_loses_the_job_to_another() {
     let journal = network.journal().unwrap();
     let slashed: u64 = journal.ledger().accounts().map(|(_, account)| account.standing.slashed).sum();
     assert_eq!(slashed, 0, "nobody is slashed for a crash");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_miners_share_the_reward_of_one_job() {
+    let network = Network::new();
+    let validator = network.validator();
+    let invitation = validator.invitation().to_owned();
+    let _miners = ["first", "second", "third"].map(|name| network.miner(name, &invitation));
+    let (node, requester) = network.requester(&invitation);
+    let mut job = small_job(6);
+    job.miners = 3;
+    let id = order(&requester, &job).await;
+    settled(&requester, id).await;
+    node.stop().await;
+    network.check_books();
+    let journal = network.journal().unwrap();
+    let history = journal.job_history(&infernet_ledger::JobId(id.0)).unwrap();
+    let assigned = history.iter().find_map(|receipt| match &receipt.entry {
+        Entry::Assign(assign) => Some(assign.clone()),
+        _ => None,
+    });
+    let assigned = assigned.unwrap();
+    assert_eq!(assigned.miners.len(), 3);
+    let audited = history.iter().filter(|receipt| matches!(receipt.entry, Entry::Audited(_))).count();
+    assert_eq!(audited, 3, "{history:?}");
+    // All alike in trust: a third each, and of it what the quality earns, at least 70 %.
+    let earned: Vec<u64> = assigned
+        .miners
+        .iter()
+        .map(|part| journal.ledger().account(&part.miner).unwrap().standing.earned_microcredits)
+        .collect();
+    let share = assigned.fee_microcredits / 3;
+    assert!(earned.iter().all(|one| (share * 7 / 10..=share).contains(one)), "{earned:?} of {assigned:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
