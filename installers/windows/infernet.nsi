@@ -52,7 +52,8 @@ Section "InferNet" SectionMain
     SetOutPath "$INSTDIR"
     File /r "${FILES}/*"
     WriteUninstaller "$INSTDIR\uninstall.exe"
-    CreateShortcut "$SMPROGRAMS\InferNet.lnk" "$INSTDIR\infernet.exe" "desktop"
+    ; Minimised: the console that the program then does without is not seen.
+    CreateShortcut "$SMPROGRAMS\InferNet.lnk" "$INSTDIR\infernet.exe" "desktop" "$INSTDIR\infernet.exe" 0 SW_SHOWMINIMIZED
     WriteRegStr HKCU "Software\InferNet" "Folder" "$INSTDIR"
     ; Links that invite to a network.
     WriteRegStr HKCU "Software\Classes\infernet" "" "URL:InferNet"

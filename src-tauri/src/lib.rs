@@ -10,6 +10,8 @@
 mod cli;
 mod commands;
 mod connection;
+#[cfg(all(windows, feature = "window"))]
+mod console;
 mod failure;
 mod files;
 mod interrupt;
@@ -38,6 +40,10 @@ pub fn run() -> ExitCode {
         let _ = <cli::Cli as clap::CommandFactory>::command().print_help();
         return ExitCode::from(2);
     };
+    #[cfg(all(windows, feature = "window"))]
+    if let Some(code) = matches!(command, cli::Command::Desktop(_)).then(console::hide).flatten() {
+        return code;
+    }
     match commands::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
