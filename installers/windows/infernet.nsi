@@ -8,7 +8,8 @@
 !include MUI2.nsh
 !include FileFunc.nsh
 
-Unicode true
+; Of 64 bits itself, as the program is.
+Target amd64-unicode
 SetCompressor /SOLID lzma
 ManifestDPIAware true
 Name "InferNet"

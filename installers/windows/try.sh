@@ -31,13 +31,14 @@ say "the installer, silently"
 xvfb-run -a "$wine" "$setup" /S
 wineserver -w
 program="$place/infernet.exe"
-for file in "$program" "$place/WebView2Loader.dll" "$place/uninstall.exe" "$place/assets/models/starter/model.json"; do
+for file in "$program" "$place/WebView2Loader.dll" "$place/uninstall.exe" "$place/assets/models/starter/model_index.json"; do
     [ -s "$file" ] || fail "$file was not installed"
 done
 shortcut="$(find "$user" "$WINEPREFIX/drive_c/ProgramData" -name InferNet.lnk | head -n 1)"
 [ -n "$shortcut" ] || fail "there is no entry in the Start menu"
-windows reg query 'HKCU\Software\Classes\infernet\shell\open\command' | grep -q 'infernet.exe' || fail "links are not registered"
-windows reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\InferNet' | grep -q DisplayVersion || fail "it is not in the list of programs"
+has() { local text; text="$(windows "${@:2}")"; grep -q -- "$1" <<<"$text"; }
+has infernet.exe reg query 'HKCU\Software\Classes\infernet\shell\open\command' || fail "links are not registered"
+has DisplayVersion reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\InferNet' || fail "it is not in the list of programs"
 # Every Windows 10 and later has it; Wine 8 does not.
 cat >"$work/prng.c" <<'C'
 #include <windows.h>
@@ -47,23 +48,28 @@ C
 x86_64-w64-mingw32-gcc -shared -O2 -o "$place/bcryptprimitives.dll" "$work/prng.c" -ladvapi32
 
 say "$(windows "$program" --version)"
-windows "$program" devices --json | grep -q '"cpu"' || fail "no CPU was found"
+has '"brand"' "$program" devices --json || fail "no CPU was found"
 
 say "a clip there and here, bit for bit"
 folder="$user/Bilder und Ärger"
 mkdir -p "$folder"
-export INFERNET_ASSETS_DIR=""
+unset INFERNET_ASSETS_DIR
 options=(generate "a red circle moving right" --seed 7 --steps 12 --threads 2)
-(cd "$folder" && windows "$program" "${options[@]}" --out windows.mp4 --trace windows.jsonl >/dev/null)
-(cd "$folder" && INFERNET_ASSETS_DIR="$root/assets" "$native" "${options[@]}" --out linux.mp4 --trace linux.jsonl >/dev/null)
+(cd "$folder" && windows "$program" "${options[@]}" --out windows.mp4 --trace windows.safetensors >/dev/null)
+(cd "$folder" && INFERNET_ASSETS_DIR="$root/assets" "$native" "${options[@]}" --out linux.mp4 --trace linux.safetensors >/dev/null)
 same "$folder/windows.mp4" "$folder/linux.mp4"
+same "$folder/windows.safetensors" "$folder/linux.safetensors"
 say "$(sha256sum <"$folder/windows.mp4" | cut -c1-16)... both"
 
 say "proved there, verified here; and the other way round"
-(cd "$folder" && windows "$program" "${options[@]}" --out proved.mp4 --prove windows.bundle >/dev/null)
-(cd "$folder" && INFERNET_ASSETS_DIR="$root/assets" "$native" verify windows.bundle)
-(cd "$folder" && INFERNET_ASSETS_DIR="$root/assets" "$native" "${options[@]}" --out proved-here.mp4 --prove linux.bundle >/dev/null)
-(cd "$folder" && windows "$program" verify linux.bundle)
+here() { (cd "$folder" && INFERNET_ASSETS_DIR="$root/assets" "$native" "$@"); }
+there() { (cd "$folder" && windows "$program" "$@"); }
+there "${options[@]}" --out proved.mp4 --prove windows.proof >/dev/null
+there reveal windows.proof --out windows.bundle >/dev/null
+here verify --bundle windows.bundle >/dev/null || fail "a run proved on Windows does not hold on Linux"
+here "${options[@]}" --out proved-here.mp4 --prove linux.proof >/dev/null
+here reveal linux.proof --out linux.bundle >/dev/null
+there verify --bundle linux.bundle >/dev/null || fail "a run proved on Linux does not hold on Windows"
 
 say "a node"
 windows "$program" node --loopback --api-listen 127.0.0.1:17417 --found wine >"$work/node.log" 2>&1 &

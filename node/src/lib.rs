@@ -12,6 +12,7 @@
 //! | [`manners`] | what pauses a miner by itself: hours, battery, people, games, heat |
 //! | [`models`], [`bounds`] | the models here by digest, and the bounds that come with them |
 //! | [`backend`] | the node's answers to its API |
+//! | [`logbook`] | the newest lines that were logged, for the owner's window |
 //! | [`http`] | the server of the node's API, over any [`Backend`](http::Backend) |
 //!
 //! What always holds: every stage of a job has a deadline and a way on; money moves only through the ledger, or the
@@ -24,6 +25,7 @@ mod clock;
 pub mod courier;
 mod hash;
 pub mod http;
+pub mod logbook;
 pub mod manners;
 pub mod miner;
 pub mod models;

@@ -2,8 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 
+use infernet_node::logbook::LogBook;
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::failure::Result;
 
@@ -21,17 +24,20 @@ pub(crate) fn line(text: &str) -> Result {
     }
 }
 
-/// Logs to standard error: warnings unless a filter says otherwise.
+/// What the node's own book keeps, whatever standard error shows.
+const BOOK: &str = "warn,infernet=info,infernet_node=info,infernet_network=info,infernet_settlement=info";
+
+/// Logs to standard error: warnings unless a filter says otherwise. What happened is also kept for the node's window.
 pub(crate) fn start_logging(filter: Option<&str>, as_json: bool) {
     let filter = EnvFilter::try_new(filter.unwrap_or("warn")).unwrap_or_else(|error| {
         eprintln!("warning: the log filter is not understood ({error}); logging warnings");
         EnvFilter::new("warn")
     });
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if as_json { builder.json().init() } else { builder.init() }
+    let shown =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let shown = if as_json { shown.json().with_filter(filter).boxed() } else { shown.with_filter(filter).boxed() };
+    let kept = LogBook::of_process().clone().with_filter(EnvFilter::new(BOOK));
+    tracing_subscriber::registry().with(shown).with(kept).init();
 }
 
 /// Bytes for people: binary units, three figures.

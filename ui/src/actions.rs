@@ -86,6 +86,15 @@ pub enum Action {
     PatchSettings(serde_json::Value),
     /// Checks the computer.
     RunDoctor,
+    /// Reads what the node has logged.
+    LoadLog,
+    /// Saves what helps others help, with the node's log, into a folder.
+    SaveReport {
+        /// The report, as JSON.
+        report: String,
+        /// Where.
+        folder: PathBuf,
+    },
     /// What was checked of a job.
     LoadProof(JobId),
     /// Fetches and decodes a clip.

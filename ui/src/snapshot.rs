@@ -8,6 +8,7 @@ use infernet_api::types::device::DeviceList;
 use infernet_api::types::doctor::DoctorReport;
 use infernet_api::types::event::{Event, EventKind};
 use infernet_api::types::job::{Job, JobList, NewJob, Quote};
+use infernet_api::types::log::LogLines;
 use infernet_api::types::model::ModelList;
 use infernet_api::types::money::{Bucket, Earnings, ReceiptList, RefundList, StakeInfo};
 use infernet_api::types::peer::{InvitationLink, PeerList};
@@ -193,6 +194,8 @@ pub struct Snapshot {
     pub settings: Loadable<Settings>,
     /// What is in order, once it was asked for.
     pub doctor: Option<Loadable<DoctorReport>>,
+    /// What the node has logged, once it was asked for.
+    pub log: Option<Loadable<LogLines>>,
     /// The newest quote.
     pub quoted: Option<Quoted>,
     /// Previews of jobs on their way.

@@ -8,6 +8,7 @@ use crate::types::device::DeviceList;
 use crate::types::doctor::DoctorReport;
 use crate::types::event::EventId;
 use crate::types::job::{Job, JobFilter, JobList, NewJob, Quote};
+use crate::types::log::{LogFilter, LogLines};
 use crate::types::model::{Model, ModelAction, ModelList, ModelRequest};
 use crate::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
@@ -186,6 +187,11 @@ impl Client {
     /// What is in order on the node's computer and what is not.
     pub async fn doctor(&self) -> Result<DoctorReport> {
         self.get("/v1/doctor").await
+    }
+
+    /// What the node has logged, oldest first.
+    pub async fn log(&self, filter: &LogFilter) -> Result<LogLines> {
+        self.get_with("/v1/log", filter).await
     }
 
     /// Counters and gauges as OpenMetrics text.

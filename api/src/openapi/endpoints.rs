@@ -14,6 +14,7 @@ use crate::types::device::DeviceList;
 use crate::types::doctor::DoctorReport;
 use crate::types::event::Event;
 use crate::types::job::{Job, JobFilter, JobList, JobPart, JobStage, NewJob, Quote};
+use crate::types::log::{LogFilter, LogLevel, LogLines};
 use crate::types::model::{Model, ModelList, ModelRequest};
 use crate::types::money::{
     Bucket, ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptKind, ReceiptList, Refund,
@@ -62,6 +63,11 @@ fn node(api: &mut Collected) {
         .json::<MiningStatus>("200", "Mining now.");
     api.endpoint(Get, "/v1/doctor", "doctor", "What is in order on this computer and what is not")
         .json::<DoctorReport>("200", "The checks, made now.");
+    api.endpoint(Get, "/v1/log", "log", "What the node has logged, oldest first")
+        .query::<LogFilter>()
+        .uses::<LogLevel>()
+        .errors(&[InvalidQuery])
+        .json::<LogLines>("200", "The lines that are kept.");
     api.endpoint(Get, "/metrics", "metrics", "Counters and gauges for Prometheus")
         .text("application/openmetrics-text", "OpenMetrics text.");
     api.endpoint(Get, "/healthz", "healthz", "Whether the server answers").open().text("text/plain", "`ok`");

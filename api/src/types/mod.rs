@@ -4,6 +4,7 @@ pub mod device;
 pub mod doctor;
 pub mod event;
 pub mod job;
+pub mod log;
 pub mod model;
 pub mod money;
 pub mod peer;

@@ -10,6 +10,7 @@ use infernet_api::types::device::DeviceList;
 use infernet_api::types::doctor::DoctorReport;
 use infernet_api::types::event::EventKind;
 use infernet_api::types::job::{Job, JobFilter, JobList, NewJob, Quote};
+use infernet_api::types::log::{LogFilter, LogLines};
 use infernet_api::types::model::{Model, ModelAction, ModelList};
 use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
@@ -34,6 +35,7 @@ use super::settings::{SettingsError, SettingsStore, caps_of, policy_of};
 use super::{devices, errors};
 use crate::clock::{now_ms, random};
 use crate::http::{Answer, Backend, EventLog, Preview, StoredFile};
+use crate::logbook::LogBook;
 use crate::node::Node;
 
 /// What the backend is told about its node.
@@ -307,5 +309,9 @@ impl Backend for NodeBackend {
 
     async fn doctor(&self) -> Answer<DoctorReport> {
         self.doctor_now().await
+    }
+
+    async fn log(&self, filter: LogFilter) -> Answer<LogLines> {
+        Ok(LogBook::of_process().read(&filter))
     }
 }

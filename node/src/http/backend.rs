@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use infernet_api::types::device::DeviceList;
 use infernet_api::types::doctor::DoctorReport;
 use infernet_api::types::job::{Job, JobFilter, JobList, NewJob, Quote};
+use infernet_api::types::log::{LogFilter, LogLines};
 use infernet_api::types::model::{Model, ModelAction, ModelList};
 use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
@@ -100,6 +101,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What is in order on this computer and what is not.
     fn doctor(&self) -> impl Future<Output = Answer<DoctorReport>> + Send;
+    /// The newest lines that were logged, oldest first.
+    fn log(&self, filter: LogFilter) -> impl Future<Output = Answer<LogLines>> + Send;
 }
 
 /// A file of the node that a client may have. It must not change while it is served: replace it under its name instead.

@@ -40,6 +40,7 @@ pub(super) fn router<B: Backend>(app: Arc<App<B>>, guarding: Guard) -> Router {
         .route("/v1/devices", get(node::devices::<B>))
         .route("/v1/devices/rescan", post(node::rescan_devices::<B>))
         .route("/v1/doctor", get(node::doctor::<B>))
+        .route("/v1/log", get(node::log::<B>))
         .route("/v1/mining/start", post(node::start_mining::<B>))
         .route("/v1/mining/pause", post(node::pause_mining::<B>))
         .route("/v1/jobs", get(jobs::list::<B>).post(jobs::submit::<B>))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use infernet_api::types::device::{Device, DeviceKind, DeviceList, DeviceUsability, Memory};
 use infernet_api::types::doctor::{DoctorCheck, DoctorOutcome, DoctorReport};
 use infernet_api::types::job::{ClipInfo, Job, JobMiner, JobPart, JobProgress, JobSize, JobStage, Quote};
+use infernet_api::types::log::{LogFilter, LogLevel, LogLine, LogLines};
 use infernet_api::types::model::{Model, ModelList, ModelState};
 use infernet_api::types::money::{
     Claimed, Earnings, EarningsBucket, Receipt, ReceiptKind, ReceiptList, Refund, RefundList, RefundState,
@@ -313,6 +314,17 @@ pub(crate) fn devices() -> DeviceList {
         memory: Memory { total_bytes: Some(1 << 34), available_bytes: Some(1 << 33), ours_bytes: Some(1 << 28) },
         notes: vec![problem()],
     }
+}
+
+pub(crate) fn log(filter: LogFilter) -> LogLines {
+    let line = |number: u64| LogLine {
+        number,
+        time_unix_ms: NOW_MS,
+        level: LogLevel::Warn,
+        target: "infernet_node::miner".to_owned(),
+        text: format!("line {number}"),
+    };
+    LogLines { lines: (filter.after.unwrap_or(0) + 1..=3).map(line).collect() }
 }
 
 pub(crate) fn doctor() -> DoctorReport {

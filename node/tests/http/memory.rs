@@ -8,6 +8,7 @@ use std::time::Duration;
 use infernet_api::types::device::DeviceList;
 use infernet_api::types::doctor::DoctorReport;
 use infernet_api::types::job::{Job, JobFilter, JobList, NewJob, Quote};
+use infernet_api::types::log::{LogFilter, LogLines};
 use infernet_api::types::model::{Model, ModelAction, ModelList, ModelState};
 use infernet_api::types::money::{
     ClaimRequest, Claimed, Earnings, EarningsQuery, ReceiptFilter, ReceiptList, Refund, RefundList, RefundRequest,
@@ -267,5 +268,10 @@ impl Backend for MemoryNode {
         self.called("doctor");
         tokio::time::sleep(self.doctor_takes).await;
         Ok(fixtures::doctor())
+    }
+
+    async fn log(&self, filter: LogFilter) -> Answer<LogLines> {
+        self.called("log");
+        Ok(fixtures::log(filter))
     }
 }

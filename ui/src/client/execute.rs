@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use infernet_api::client::ClientError;
 use infernet_api::types::job::{JobFilter, MAX_PAGE};
+use infernet_api::types::log::LogFilter;
 use infernet_api::types::model::ModelAction;
 use infernet_api::types::money::{ClaimRequest, ReceiptFilter, StakeAction, StakeRequest};
 use infernet_api::types::status::PauseRequest;
@@ -14,6 +15,7 @@ use super::clip;
 use super::files::{self, SaveError};
 use super::first;
 use super::refresh::refresh;
+use super::report::{packed, plain};
 use super::thread::{Link, problem};
 use crate::actions::{Action, ActionId, ClipFormat};
 use crate::format;
@@ -136,6 +138,20 @@ async fn perform(link: &Link, action: Action) -> Result<String, Problem> {
             let report = client.doctor().await.map_err(fail);
             let shown = report.map_or_else(Loadable::Failed, Loadable::Ready);
             link.update(|snapshot| snapshot.doctor = Some(shown));
+        }
+        Action::LoadLog => {
+            link.update(|snapshot| snapshot.log = Some(Loadable::Loading));
+            let lines = client.log(&LogFilter::default()).await.map_err(fail);
+            let shown = lines.map_or_else(Loadable::Failed, Loadable::Ready);
+            link.update(|snapshot| snapshot.log = Some(shown));
+        }
+        Action::SaveReport { report, folder } => {
+            // A node that does not answer is what a report is often about.
+            let log = client.log(&LogFilter::default()).await;
+            let log =
+                log.map_or_else(|error| format!("the node's log can't be read: {error}\n"), |lines| plain(&lines));
+            let bytes = blocking(move || packed(&report, &log)).await?;
+            return save(folder, "infernet-report".to_owned(), "zip".to_owned(), bytes).await;
         }
         Action::LoadProof(job) => {
             link.update(|snapshot| snapshot.proofs.insert(job, Loadable::Loading));

@@ -5,6 +5,7 @@ mod execute;
 mod files;
 mod first;
 mod refresh;
+mod report;
 mod thread;
 
 pub(crate) use thread::{ClientThread, Start};

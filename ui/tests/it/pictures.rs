@@ -144,3 +144,27 @@ fn a_small_window_is_not_clipped() {
             .unwrap();
     }
 }
+
+/// The node's own log, with its two grave levels.
+#[test]
+fn the_nodes_log() {
+    use infernet_api::types::log::{LogLevel, LogLine, LogLines};
+    let said = [
+        (LogLevel::Info, "infernet_node::node", "the node is up at http://127.0.0.1:7417"),
+        (LogLevel::Info, "infernet_node::miner::bench", "posted -> offered job=7f21c3d4 attempt=1"),
+        (LogLevel::Warn, "infernet_network::swarm", "a peer sends too much and is told so"),
+        (LogLevel::Error, "infernet_node::worker", "the worker ended with signal 9; it is started again in 2 s"),
+    ];
+    let line = |(number, (level, target, text)): (u64, (LogLevel, &str, &str))| LogLine {
+        number,
+        time_unix_ms: fixtures::NOW + 1000 * number,
+        level,
+        target: target.to_owned(),
+        text: text.to_owned(),
+    };
+    let mut snapshot = fixtures::full();
+    snapshot.log = Some(Loadable::Ready(LogLines { lines: (1..).zip(said).map(line).collect() }));
+    let mut state = state(Page::Settings);
+    state.settings.open_node_log();
+    look("settings-node-log-dark", snapshot, state, Theme::Dark, [1280.0, 800.0], 1.0).unwrap();
+}

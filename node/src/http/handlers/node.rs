@@ -7,12 +7,13 @@ use infernet_api::ApiError;
 use infernet_api::ErrorCode;
 use infernet_api::types::device::DeviceList;
 use infernet_api::types::doctor::DoctorReport;
+use infernet_api::types::log::{LogFilter, LogLines};
 use infernet_api::types::status::{MAX_PAUSE_SECS, MiningStatus, PauseRequest, Status};
 
 use super::Node;
 use crate::http::answer::{Handled, Json};
 use crate::http::backend::Backend;
-use crate::http::extract::OptionalBody;
+use crate::http::extract::{OptionalBody, Parameters};
 use crate::http::stream;
 
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -53,6 +54,13 @@ pub(in crate::http) async fn rescan_devices<B: Backend>(app: Node<B>) -> Handled
 
 pub(in crate::http) async fn doctor<B: Backend>(app: Node<B>) -> Handled<Json<DoctorReport>> {
     Ok(Json(app.backend.doctor().await?))
+}
+
+pub(in crate::http) async fn log<B: Backend>(
+    app: Node<B>,
+    Parameters(filter): Parameters<LogFilter>,
+) -> Handled<Json<LogLines>> {
+    Ok(Json(app.backend.log(filter).await?))
 }
 
 pub(in crate::http) async fn start_mining<B: Backend>(app: Node<B>) -> Handled<Json<MiningStatus>> {

@@ -2,6 +2,7 @@
 
 use egui::Ui;
 use infernet_api::types::event::Event;
+use infernet_api::types::log::{LogLevel, LogLine};
 use serde_json::{Value, json};
 
 use crate::actions::{Action, Actions};
@@ -10,7 +11,9 @@ use crate::pages::home::event_words;
 use crate::snapshot::{Loadable, Snapshot};
 use crate::state::UiState;
 use crate::theme::{icons, palette};
-use crate::widgets::{Slot, TableColumn, card_titled, empty, icon, medium, mono, secondary, small, table, text_field};
+use crate::widgets::{
+    Slot, TableColumn, card_titled, empty, icon, medium, mono, muted, problem_box, secondary, small, table, text_field,
+};
 
 const COLUMNS: [TableColumn; 4] = [
     TableColumn::new("Time (UTC)", 84.0),
@@ -18,6 +21,9 @@ const COLUMNS: [TableColumn; 4] = [
     TableColumn::new("What", 0.0),
     TableColumn::new("No.", 64.0).right(),
 ];
+
+const LINE_COLUMNS: [TableColumn; 3] =
+    [TableColumn::new("Time (UTC)", 84.0), TableColumn::new("Level", 60.0), TableColumn::new("What", 0.0)];
 
 pub(super) fn log(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
     let filter = state.settings.filter.to_lowercase();
@@ -34,13 +40,12 @@ pub(super) fn log(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions
         None => &snapshot.events[snapshot.events.len() - 1 - row],
     };
     let folder = state.folder.clone();
-    let report = |ui: &mut Ui| {
+    let buttons = |ui: &mut Ui| {
         if secondary(ui, icons::BUG, "Make a report").clicked() {
-            let name = "infernet-report.json".to_owned();
-            actions.push(Action::SaveText { name, text: report_text(snapshot), folder });
+            actions.push(Action::SaveReport { report: report_text(snapshot), folder });
         }
     };
-    card_titled(ui, &mut Slot::default(), "Log", report, |ui| {
+    card_titled(ui, &mut Slot::default(), "Log", buttons, |ui| {
         text_field(ui, "Filter", "words, or a kind such as verdict", &mut state.settings.filter);
         if rows == 0 {
             let text = if filter.is_empty() {
@@ -68,6 +73,55 @@ pub(super) fn log(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions
         });
         small(ui, format::count(rows as u64, "event", "events"));
     });
+}
+
+/// What the node itself has logged, newest first.
+pub(super) fn node_log(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
+    let mut reload = snapshot.log.is_none() && !std::mem::replace(&mut state.settings.log_asked, true);
+    let buttons = |ui: &mut Ui| reload |= secondary(ui, icons::ARROWS_CLOCKWISE, "Read it again").clicked();
+    card_titled(ui, &mut Slot::default(), "The node's log", buttons, |ui| {
+        text_field(ui, "Filter", "words, a module, or warn or error", &mut state.settings.filter);
+        let lines = match &snapshot.log {
+            None | Some(Loadable::Loading) => return drop(muted(ui, "Reading …")),
+            Some(Loadable::Failed(problem)) => return problem_box(ui, problem),
+            Some(Loadable::Ready(log)) => &log.lines,
+        };
+        let filter = state.settings.filter.to_lowercase();
+        let has = |line: &&LogLine| {
+            filter.is_empty()
+                || line.level.name() == filter
+                || line.target.contains(&filter)
+                || line.text.to_lowercase().contains(&filter)
+        };
+        let found: Vec<&LogLine> = lines.iter().rev().filter(has).collect();
+        if found.is_empty() {
+            empty(ui, icons::LIST_CHECKS, "No lines", "The node has logged nothing that has these words.", None);
+            return;
+        }
+        let height = (ui.ctx().content_rect().height() - 300.0).max(200.0);
+        let colours = palette(ui);
+        table(ui, "node log", &LINE_COLUMNS, found.len(), height, None, |ui, row, column| {
+            let line = found[row];
+            match column {
+                0 => drop(mono(ui, format::clock(line.time_unix_ms))),
+                1 => {
+                    let colour = match line.level {
+                        LogLevel::Error => colours.bad,
+                        LogLevel::Warn => colours.warn,
+                        LogLevel::Info | LogLevel::Debug => colours.muted,
+                    };
+                    medium(ui, line.level.name(), colour);
+                }
+                _ => {
+                    medium(ui, line.text.as_str(), colours.text).on_hover_text(&line.target);
+                }
+            }
+        });
+        small(ui, format::count(found.len() as u64, "line", "lines"));
+    });
+    if reload {
+        actions.push(Action::LoadLog);
+    }
 }
 
 /// What helps others help, without what is nobody's business: no prompts, no addresses, no identifiers, no amounts.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::checkup::doctor;
 use super::jobs;
-use super::log::log;
+use super::log::{log, node_log};
 use super::mining::{self, caps, hours, pauses};
 use crate::actions::{Action, Actions};
 use crate::backup;
@@ -25,6 +25,7 @@ use crate::widgets::{
 pub struct SettingsState {
     tab: Tab,
     pub(super) filter: String,
+    pub(super) log_asked: bool,
     pub(super) typed: mining::Typed,
     pub(super) jobs: jobs::Typed,
     name: Option<String>,
@@ -35,13 +36,19 @@ enum Tab {
     #[default]
     Settings,
     Log,
+    NodeLog,
     Doctor,
 }
 
 impl SettingsState {
-    /// Shows the log.
+    /// Shows what happened.
     pub fn open_log(&mut self) {
         self.tab = Tab::Log;
+    }
+
+    /// Shows what the node has logged.
+    pub fn open_node_log(&mut self) {
+        self.tab = Tab::NodeLog;
     }
 }
 
@@ -49,7 +56,12 @@ impl SettingsState {
 pub(crate) fn settings(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, actions: &mut Actions) {
     scroll_page(ui, |ui| {
         page_header(ui, "Settings & logs", "What you decide, and what happened", |ui| {
-            let all = [(Tab::Settings, "Settings"), (Tab::Log, "Log"), (Tab::Doctor, "Check-up")];
+            let all = [
+                (Tab::Settings, "Settings"),
+                (Tab::Log, "Log"),
+                (Tab::NodeLog, "Node's log"),
+                (Tab::Doctor, "Check-up"),
+            ];
             tabs(ui, &mut state.settings.tab, &all);
         });
         match state.settings.tab {
@@ -69,6 +81,7 @@ pub(crate) fn settings(ui: &mut Ui, snapshot: &Snapshot, state: &mut UiState, ac
                 });
             }
             Tab::Log => log(ui, snapshot, state, actions),
+            Tab::NodeLog => node_log(ui, snapshot, state, actions),
             Tab::Doctor => doctor(ui, snapshot, actions),
         }
     });
