@@ -12,7 +12,7 @@ pub(super) fn linspace(start: f32, end: f32, n: usize) -> Vec<f32> {
     }
     let step = (end - start) / (n - 1) as f32;
     (0..n)
-        .map(|i| if i < n / 2 { step.mul_add(i as f32, start) } else { (-step).mul_add((n - 1 - i) as f32, end) })
+        .map(|i| if i < n / 2 { libm::fmaf(step, i as f32, start) } else { libm::fmaf(-step, (n - 1 - i) as f32, end) })
         .collect()
 }
 
