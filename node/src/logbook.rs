@@ -121,6 +121,6 @@ mod tests {
         assert_eq!((last.level, last.text.len()), (LogLevel::Warn, MAX_TEXT + '…'.len_utf8()));
         assert_eq!(last.target, "infernet_node::logbook::tests");
         let newest = book.read(&LogFilter { after: Some(last.number - 1) }).lines;
-        assert_eq!(newest, [last.clone()]);
+        assert_eq!(newest, std::slice::from_ref(last));
     }
 }

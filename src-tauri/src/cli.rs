@@ -131,6 +131,8 @@ pub(crate) enum RemoteCommand {
     Stake(NodeStakeArgs),
     /// Move rewards to the balance
     Claim(ClaimArgs),
+    /// Give an own job up that no miner has committed to yet
+    Cancel(CancelArgs),
     /// Ask for a job's deposit back, or list refunds
     Refund(RefundArgs),
     /// Pause mining

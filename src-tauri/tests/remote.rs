@@ -177,12 +177,14 @@ fn money_moves_only_after_a_yes() {
     rig.fails(&["stake", "add", "--yes"], 2, "say how much");
     rig.fails(&["stake", "add", "0", "--yes"], 2, "0");
     rig.fails(&["refund", &id(2)], 2, "add --yes");
+    rig.fails(&["cancel", &id(2)], 2, "add --yes");
     let calls = rig.node.calls();
-    assert!(!calls.contains(&"change_stake") && !calls.contains(&"refund"), "{calls:?}");
+    assert!(!calls.contains(&"change_stake") && !calls.contains(&"refund") && !calls.contains(&"cancel"), "{calls:?}");
     assert_eq!(rig.json(&["stake", "add", "5", "--yes"])["receipt"]["kind"], "stake");
     rig.fails(&["stake", "add", "2000000", "--yes"], 1, "insufficient_balance");
     assert!(rig.text(&["claim"]).contains("claimed 0.0075 credits"));
     assert_eq!(rig.json(&["claim", "5"])["claimed_microcredits"], 5);
+    assert_eq!(rig.json(&["cancel", &id(2), "--yes"])["id"], id(2));
     assert_eq!(rig.json(&["refund", &id(2), "--yes"])["state"], "done");
     assert!(rig.text(&["refund"]).contains("done"));
 }

@@ -10,6 +10,7 @@
 //! | `chain` | the same where a contract on a chain settles |
 //! | `settings`, `once` | what is kept on disk: the owner's choices, and answers that must not be given twice |
 //! | `watch` | events, published as things change |
+//! | `measures` | figures for Prometheus |
 
 mod around;
 mod books;
@@ -20,6 +21,7 @@ mod doctor;
 mod earnings;
 mod errors;
 mod jobs;
+mod measures;
 mod mined;
 mod mining;
 mod models;

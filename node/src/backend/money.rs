@@ -134,7 +134,7 @@ impl NodeBackend {
                     "job {id} may still end well; its deposit can be asked for at {} ms since 1970 UTC",
                     refund.time_unix_ms
                 );
-                let next_step = "wait until then, or give the job up: infernet jobs cancel";
+                let next_step = "wait until then, or give the job up: infernet cancel JOB";
                 return Err(ApiError::new(ErrorCode::WrongStage, message, next_step).at("job"));
             }
             RefundState::Due => {}

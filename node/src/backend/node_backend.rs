@@ -34,7 +34,7 @@ use super::once::Once;
 use super::settings::{SettingsError, SettingsStore, caps_of, policy_of};
 use super::{devices, errors};
 use crate::clock::{now_ms, random};
-use crate::http::{Answer, Backend, EventLog, Preview, StoredFile};
+use crate::http::{Answer, Backend, EventLog, Measure, Preview, StoredFile};
 use crate::logbook::LogBook;
 use crate::node::Node;
 
@@ -309,6 +309,10 @@ impl Backend for NodeBackend {
 
     async fn doctor(&self) -> Answer<DoctorReport> {
         self.doctor_now().await
+    }
+
+    async fn measures(&self) -> Vec<Measure> {
+        self.measures_now().await
     }
 
     async fn log(&self, filter: LogFilter) -> Answer<LogLines> {

@@ -20,7 +20,7 @@ use infernet_api::types::verdict::JobProof;
 use infernet_api::{ApiError, Digest, JobId, ModelId};
 use serde_json::Value;
 
-use super::EventLog;
+use super::{EventLog, Measure};
 
 /// Result of a request.
 pub type Answer<T> = Result<T, ApiError>;
@@ -34,6 +34,9 @@ pub type Answer<T> = Result<T, ApiError>;
 pub trait Backend: Send + Sync + 'static {
     /// Where the node's events are published.
     fn events(&self) -> &EventLog;
+
+    /// What the node measures of itself, for Prometheus.
+    fn measures(&self) -> impl Future<Output = Vec<Measure>> + Send;
 
     /// The node at one moment.
     fn status(&self) -> impl Future<Output = Answer<Status>> + Send;

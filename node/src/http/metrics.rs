@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::measures::Measures;
 use super::refusals::Refusals;
 
 /// Bounds of the histogram of answering times, in seconds.
@@ -33,12 +34,20 @@ pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Histogram,
     pub(super) readers: Gauge,
+    /// The node's own, as of the last time they were asked for.
+    pub(super) measures: Measures,
 }
 
 impl Metrics {
     /// Registers them with the node's.
     pub(super) fn register(registry: &mut Registry, refusals: &Refusals) -> Self {
-        let metrics = Self { requests: Family::default(), seconds: Histogram::new(SECONDS), readers: Gauge::default() };
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Histogram::new(SECONDS),
+            readers: Gauge::default(),
+            measures: Measures::default(),
+        };
+        registry.sub_registry_with_prefix("infernet").register_collector(Box::new(metrics.measures.clone()));
         let part = registry.sub_registry_with_prefix("infernet_api");
         part.register("requests", "Requests answered", metrics.requests.clone());
         let seconds = metrics.seconds.clone();

@@ -2,6 +2,7 @@
 
 use infernet_api::client::{Client, ClientConfig, ClientError, ServerTrust};
 use infernet_api::types::job::{JobFilter, JobStage, NewJob};
+use infernet_api::types::log::LogFilter;
 use infernet_api::types::model::{ModelAction, ModelState};
 use infernet_api::types::money::{ClaimRequest, EarningsQuery, ReceiptFilter, StakeAction, StakeRequest};
 use infernet_api::types::settings::Settings;
@@ -32,6 +33,9 @@ async fn the_node_answers() {
     let metrics = client.metrics().await.unwrap();
     let line = r#"infernet_api_requests_total{route="/v1/status",method="GET",status="200"} 1"#;
     assert!(metrics.contains(line) && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(metrics.contains("\ninfernet_peers_connected 3.0\n"), "{metrics}");
+    let log = client.log(&LogFilter { after: Some(1) }).await.unwrap();
+    assert_eq!(log, fixtures::log(LogFilter { after: Some(1) }));
 }
 
 #[tokio::test]
@@ -223,7 +227,7 @@ async fn everything_described_is_served() {
             assert!(item[method]["responses"].get(&status).is_some(), "{name} answers {status}");
         }
     }
-    assert_eq!(operations, 34);
+    assert_eq!(operations, 35);
 }
 
 #[tokio::test]

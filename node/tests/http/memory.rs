@@ -20,7 +20,7 @@ use infernet_api::types::status::{MiningState, MiningStatus, PauseRequest, Statu
 use infernet_api::types::trust::Trust;
 use infernet_api::types::verdict::JobProof;
 use infernet_api::{ApiError, Digest, ErrorCode, JobId, ModelId, RequestId};
-use infernet_node::http::{Answer, Backend, EventLog, Preview, StoredFile};
+use infernet_node::http::{Answer, Backend, EventLog, Measure, Preview, StoredFile};
 use serde_json::Value;
 
 use crate::fixtures;
@@ -268,6 +268,10 @@ impl Backend for MemoryNode {
         self.called("doctor");
         tokio::time::sleep(self.doctor_takes).await;
         Ok(fixtures::doctor())
+    }
+
+    async fn measures(&self) -> Vec<Measure> {
+        vec![Measure::gauge("peers_connected", "Peers connected", 3.0)]
     }
 
     async fn log(&self, filter: LogFilter) -> Answer<LogLines> {

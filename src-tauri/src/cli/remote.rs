@@ -177,6 +177,17 @@ pub(crate) struct ClaimArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct CancelArgs {
+    /// The job
+    pub(crate) job: JobId,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct RefundArgs {
     /// The job; without it, the refunds there are
     pub(crate) job: Option<JobId>,

@@ -27,6 +27,7 @@ pub(in crate::http) async fn openapi<B: Backend>(app: Node<B>) -> impl IntoRespo
 }
 
 pub(in crate::http) async fn metrics<B: Backend>(app: Node<B>) -> Handled<impl IntoResponse> {
+    app.metrics.measures.set(app.backend.measures().await);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &app.registry)
         .map_err(|_| ApiError::internal("the counters can't be written"))?;

@@ -1,5 +1,6 @@
 //! Commands that ask a running node: one file each, thin over the client.
 
+mod cancel;
 mod claim;
 mod doctor;
 mod invite;
@@ -31,6 +32,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result {
         RemoteCommand::Watch(arguments) => watch::run(arguments),
         RemoteCommand::Stake(arguments) => stake::run(arguments),
         RemoteCommand::Claim(arguments) => claim::run(arguments),
+        RemoteCommand::Cancel(arguments) => cancel::run(arguments),
         RemoteCommand::Refund(arguments) => refund::run(arguments),
         RemoteCommand::Pause(arguments) => pause::run(arguments),
         RemoteCommand::Resume(arguments) => resume::run(arguments),
