@@ -69,5 +69,6 @@ help:
 	@echo "# make build   the release binary"
 	@echo "# make lint    formatting and clippy;  make units   tests;  make docs   API documentation"
 	@echo "# make parity  25 random UNets against diffusers (PYTHON=... with tools/reference/requirements.txt)"
+	@echo "# installers/windows/build.sh and try.sh: the same for Windows, with mingw-w64 and Wine"
 	@echo "# make installers  .deb and .rpm;  make try-installers  the .deb in a clean Debian, as root"
 	@echo "# make bench   the engine beside PyTorch on this machine"
