@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
@@ -41,6 +41,14 @@ impl Measure {
     pub fn of(self, label: &'static str, value: impl Into<String>) -> Self {
         Self { label: Some((label, value.into())), ..self }
     }
+
+    fn encode(&self, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        if self.counts {
+            ConstCounter::new(self.value).encode(encoder)
+        } else {
+            ConstGauge::new(self.value).encode(encoder)
+        }
+    }
 }
 
 /// The newest figures, which the registry asks for.
@@ -60,16 +68,16 @@ impl Collector for Measures {
             let Some(first) = family.first() else { continue };
             let (counter, gauge) = (ConstCounter::new(0.0), ConstGauge::new(0.0));
             let kind = if first.counts { counter.metric_type() } else { gauge.metric_type() };
-            let mut named = encoder.encode_descriptor(first.name, first.help, None, kind)?;
+            let help = format!("{}.", first.help);
+            let mut named = encoder.encode_descriptor(first.name, &help, None, kind)?;
+            if first.label.is_none() {
+                first.encode(named)?;
+                continue;
+            }
             for measure in family {
                 let labels: Vec<(&str, &str)> =
                     measure.label.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let one = named.encode_family(&labels)?;
-                if measure.counts {
-                    ConstCounter::new(measure.value).encode(one)?;
-                } else {
-                    ConstGauge::new(measure.value).encode(one)?;
-                }
+                measure.encode(named.encode_family(&labels)?)?;
             }
         }
         Ok(())
